@@ -1,0 +1,47 @@
+# `make demo` and `make test` need Python 3.11 or newer and nothing else: they build .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Build dependencies (hatchling) are pinned as well; pip reads one variable or the other, depending on its age.
+PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m pip install \
+	--quiet --disable-pip-version-check
+PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-$(if $(CI),ci,default)} $(BIN)/python -m pytest -n 2
+
+.PHONY: demo test quick lint clean benchmarks
+
+demo: $(VENV)/.run
+	$(BIN)/regretlab demo --out demo-report
+
+test: lint
+	$(PYTEST)
+
+quick: lint
+	$(PYTEST) -m "not slow"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+benchmarks: $(VENV)/.dev
+	$(PIP) -c constraints.txt -e '.[peers]'
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo-report build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.python: Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "regretlab needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,307 @@
+"""The offline optimum of paging, and the truth that predicted bits are measured against.
+
+Longest forward distance (LFD, Belady's rule): on a fault with a full cache evict the page whose next use is
+latest. It is optimal for every prefix of the requests at once. Here in O(n) time without a heap: the next-use
+times of the cached pages are bits of a four-level bitmap, and the victim is its highest set bit.
+
+Source: L. A. Belady, "A study of replacement algorithms for a virtual-storage computer", 1966; discard bits:
+arXiv:2210.02775. The bitmap form is derived here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import ArrayLike, NDArray
+
+from algos.contracts import whole_number
+from algos.guarantees import guarantee
+from algos.kernels import hold
+
+__all__ = [
+    "MAX_REQUESTS",
+    "dense_requests",
+    "discard_bit_sum",
+    "discard_bits",
+    "lfd_access",
+    "lfd_init",
+    "next_use",
+    "optimal_fault_flags",
+    "optimal_faults",
+    "prediction_errors",
+]
+
+MAX_REQUESTS = 2**31 - 1
+"""Longest sequence that the 32-bit time stamps of the kernels can hold."""
+
+
+def dense_requests(requests: ArrayLike, n_pages: int) -> NDArray[np.uint32]:
+    """Requests as the kernels read them: contiguous uint32 ids below `n_pages`.
+
+    Raises
+    ------
+    ValueError
+        When the array is not one-dimensional, not of integers, too long, or an id is outside 0..n_pages-1.
+    """
+    array = np.asarray(requests)
+    if array.ndim != 1:
+        raise ValueError(f"requests: shape {array.shape} is not one-dimensional")
+    if array.size > MAX_REQUESTS:
+        raise ValueError(f"requests: {array.size} requests are more than {MAX_REQUESTS}")
+    if array.size == 0:
+        return np.empty(0, dtype=np.uint32)
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"requests: ids must be whole numbers in 0..{n_pages - 1}, got {array.dtype}")
+    if array.min() < 0 or array.max() >= n_pages:
+        index = int(np.argmax((array < 0) | (array >= n_pages)))
+        raise ValueError(f"requests: id {array[index]} at index {index} is outside 0..{n_pages - 1}")
+    return np.ascontiguousarray(array, dtype=np.uint32)
+
+
+def next_use(requests: ArrayLike, n_pages: int) -> NDArray[np.uint32]:
+    """When each request's page is requested next.
+
+    Parameters
+    ----------
+    requests : int array, shape (n,)
+        Page ids in 0..n_pages-1.
+    n_pages : int >= 1
+        Number of pages.
+
+    Returns
+    -------
+    uint32 array, shape (n,)
+        The smallest t' > t with the same page, or n when there is none. O(n + n_pages).
+
+    Examples
+    --------
+    >>> next_use([0, 1, 0, 2], n_pages=3)
+    array([2, 4, 4, 4], dtype=uint32)
+    """
+    return _next_use(dense_requests(requests, n_pages), n_pages)
+
+
+def optimal_fault_flags(requests: ArrayLike, n_pages: int, cache_size: int) -> NDArray[np.bool_]:
+    """Which requests are faults of the offline optimum that starts with an empty cache.
+
+    The sum of the first t flags is the optimum of the first t requests, for every t. O(n + n_pages).
+
+    Examples
+    --------
+    >>> optimal_fault_flags([0, 1, 2, 0, 1, 2], n_pages=3, cache_size=2)
+    array([ True,  True,  True, False,  True, False])
+    """
+    flags, _ = _lfd(dense_requests(requests, n_pages), n_pages, whole_number(cache_size, "cache_size", 1))
+    return flags
+
+
+def optimal_faults(requests: ArrayLike, n_pages: int, cache_size: int) -> int:
+    """OPT: the least number of faults with `cache_size` pages from an empty cache. O(n + n_pages)."""
+    return int(np.count_nonzero(optimal_fault_flags(requests, n_pages, cache_size)))
+
+
+def discard_bits(
+    requests: ArrayLike, n_pages: int, cache_size: int, *, end: Literal["evict", "keep"] = "evict"
+) -> NDArray[np.uint8]:
+    """True discard bits: 1 when the offline optimum evicts the page before its next request.
+
+    Parameters
+    ----------
+    requests : int array, shape (n,)
+        Page ids in 0..n_pages-1.
+    n_pages, cache_size : int >= 1
+        Number of pages, and how many of them fit.
+    end : {"evict", "keep"}
+        Last requests: "evict" flushes the cache after the last request, so that every load ends with exactly one
+        true 1 and the bits sum to OPT (`discard_bit_sum`). "keep" gives 0 to the pages that the optimum still
+        holds at the end; among pages that are never used again the one requested first leaves first.
+
+    Returns
+    -------
+    uint8 array, shape (n,)
+
+    Notes
+    -----
+    arXiv:2210.02775 leaves the end of the sequence open; "evict" is our convention. With "keep" every upper
+    bound of the family holds with `cache_size` added. O(n + n_pages).
+    """
+    if end not in ("evict", "keep"):
+        raise ValueError(f"end: {end!r} is neither 'evict' nor 'keep'")
+    dense = dense_requests(requests, n_pages)
+    flags, held = _lfd(dense, n_pages, whole_number(cache_size, "cache_size", 1))
+    bits = _bits_of_flags(_next_use(dense, n_pages), flags)
+    if end == "keep" and held:
+        last_requests = np.flatnonzero(_next_use(dense, n_pages) == dense.size)
+        bits[last_requests[-held:]] = 0
+    return bits
+
+
+def prediction_errors(bits: ArrayLike, truth: ArrayLike) -> tuple[int, int]:
+    """Numbers of wrong bits: (eta0, eta1) = (predicted 0 where 1 is true, predicted 1 where 0 is true).
+
+    Parameters
+    ----------
+    bits, truth : array of 0 and 1, shape (n,)
+        Predicted and true bits.
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ.
+
+    Examples
+    --------
+    >>> prediction_errors([0, 1, 1, 0], truth=[1, 1, 0, 0])
+    (1, 1)
+    """
+    predicted, true = np.asarray(bits, dtype=bool), np.asarray(truth, dtype=bool)
+    if predicted.shape != true.shape:
+        raise ValueError(f"bits: shape {predicted.shape} does not match the truth's {true.shape}")
+    return int(np.count_nonzero(~predicted & true)), int(np.count_nonzero(predicted & ~true))
+
+
+@guarantee(
+    "arXiv:2210.02775, discard bits with the end-of-sequence convention 'evict'",
+    kind="identity",
+    algorithm="Belady",
+    evidence="derived",
+)
+def discard_bit_sum(opt: int) -> int:
+    """Sum of the true discard bits = OPT: every load of the offline optimum ends with exactly one true 1."""
+    return opt
+
+
+class _LFD(NamedTuple):
+    next_use: np.ndarray  # (n,) uint32
+    # Level 0 has bit t when the page requested next at t is cached (past bits may be stale); level i + 1 has bit w
+    # when word w of level i is not zero.
+    words: np.ndarray  # uint64, the four levels of the bitmap one after the other
+    starts: np.ndarray  # (5,) int64, where each level starts in words, and their end
+    counts: np.ndarray  # (2,) int64: pages cached, and how many of them are never requested again
+    cache_size: int
+
+
+@njit(cache=True, nogil=True)
+def lfd_init(requests: Any, n_pages: int, cache_size: int, params: Any) -> Any:
+    """Empty cache before the first request, as an eviction policy's `init`."""
+    starts = np.zeros(5, np.int64)
+    size = requests.size
+    for level in range(4):
+        size = (size + 63) // 64
+        starts[level + 1] = starts[level] + size
+    words = np.zeros(starts[4], np.uint64)
+    return _LFD(_next_use(requests, n_pages), words, starts, np.zeros(2, np.int64), cache_size)
+
+
+@njit(cache=True, forceinline=True)
+def lfd_access(state: Any, page: int, bit: int, t: int, rng: Any) -> bool:
+    """Serve request t; True for a fault. As an eviction policy's `access`."""
+    cached, dead = 0, 1
+    following, words, starts, counts, cache_size = state
+    # The live keys are next-use times, so request t is a hit exactly when key t is live. Keys <= t need no
+    # clearing: an eviction happens only while some key > t is live, and takes the largest.
+    fault = (words[t >> 6] & _bit(t)) == 0
+    if fault:
+        if counts[cached] < cache_size:
+            counts[cached] += 1
+        elif counts[dead] > 0:
+            counts[dead] -= 1
+        else:
+            _clear_highest(words, starts)
+    key = following[t]
+    if key < following.size:
+        _set(words, starts, key)
+    else:
+        counts[dead] += 1
+    hold(following, words, starts, counts)
+    return fault
+
+
+@njit(cache=True, forceinline=True)
+def _bit(key):
+    """The bit of a key within its word."""
+    return np.uint64(1) << np.uint64(key & 63)
+
+
+@njit(cache=True, forceinline=True)
+def _set(words, starts, key):
+    """Set the bit of a key, and of each word above that was zero."""
+    level = 0
+    while level < 4:
+        place = starts[level] + (key >> 6)
+        was = words[place]
+        words[place] = was | _bit(key)
+        key = key >> 6
+        level = level + 1 if was == 0 else 4
+    hold(words, starts)
+
+
+@njit(cache=True, forceinline=True)
+def _clear_highest(words, starts):
+    """Clear the bit of the largest key, and of each word above that becomes zero."""
+    key = starts[4] - starts[3] - 1
+    while words[starts[3] + key] == 0:
+        key -= 1
+    for level in range(3, -1, -1):
+        key = (key << 6) + _highest_bit(words[starts[level] + key])
+    level = 0
+    while level < 4:
+        place = starts[level] + (key >> 6)
+        left = words[place] & ~_bit(key)
+        words[place] = left
+        key = key >> 6
+        level = level + 1 if left == 0 else 4
+    hold(words, starts)
+
+
+@njit(cache=True, nogil=True)
+def _next_use(requests, n_pages):
+    """Next request of the same page or n, shape (n,) uint32."""
+    n = requests.size
+    following = np.full(n_pages, n, np.uint32)
+    answer = np.empty(n, np.uint32)
+    for t in range(n - 1, -1, -1):
+        page = requests[t]
+        answer[t] = following[page]
+        following[page] = t
+    return answer
+
+
+@njit(cache=True, nogil=True)
+def _lfd(requests, n_pages, cache_size):
+    """Fault flags, shape (n,), and the number of pages held after the last request."""
+    state = lfd_init(requests, n_pages, cache_size, 0)
+    flags = np.empty(requests.size, np.bool_)
+    for t in range(requests.size):
+        flags[t] = lfd_access(state, requests[t], 0, t, 0)
+    return flags, state.counts[0]
+
+
+@njit(cache=True, nogil=True)
+def _bits_of_flags(following, flags):
+    """Discard bits, shape (n,): 1 when the page's next request is a fault or never comes."""
+    n = flags.size
+    bits = np.empty(n, np.uint8)
+    for t in range(n):
+        bits[t] = 1 if following[t] == n or flags[following[t]] else 0
+    return bits
+
+
+@intrinsic
+def _count_leading_zeros(typingctx: Any, word: Any) -> Any:
+    """The processor's count of leading zeros of a 64-bit word that is not zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
+
+
+@njit(cache=True, forceinline=True)
+def _highest_bit(word):
+    """Position of the highest set bit of a uint64 that is not zero."""
+    return 63 - np.int64(_count_leading_zeros(word))  # type: ignore[call-arg]

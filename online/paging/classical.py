@@ -1,0 +1,164 @@
+"""LRU and FIFO: the classical deterministic policies without predictions.
+
+Source: D. D. Sleator and R. E. Tarjan, "Amortized efficiency of list update and paging rules", 1985, Theorem 6
+(LRU and FIFO against an optimum with a smaller cache). The forms without lists are derived here: a time stamp or
+a load number a page says whether it is cached.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from algos.contracts import description
+from algos.guarantees import guarantee
+from online.paging.policy import EvictionKernels, EvictionPolicy
+
+__all__ = ["FIFO", "LRU", "fifo_bound", "lru_augmentation_bound", "lru_bound"]
+
+
+@description
+class LRU(EvictionPolicy):
+    """Evict the least recently requested page.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache.
+
+    Notes
+    -----
+    At most `cache_size` times the faults of the optimum (`lru_bound`), and far less against an optimum with a
+    smaller cache (`lru_augmentation_bound`). O(1) amortized a request.
+    """
+
+    def kernels(self) -> EvictionKernels:
+        """The functions of the policy."""
+        return EvictionKernels(_lru_init, _lru_access)
+
+
+@description
+class FIFO(EvictionPolicy):
+    """Evict the page that was loaded first.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache.
+
+    Notes
+    -----
+    At most `cache_size` times the faults of the optimum (`fifo_bound`). A larger cache may fault more (Belady's
+    anomaly). O(1) a request.
+    """
+
+    def kernels(self) -> EvictionKernels:
+        """The functions of the policy."""
+        return EvictionKernels(_fifo_init, _fifo_access)
+
+
+@guarantee("Sleator & Tarjan 1985, Theorem 6 with h = k", kind="upper", algorithm="LRU", evidence="textbook")
+def lru_bound(opt: float, cache_size: int) -> float:
+    """LRU faults <= k * OPT from an empty cache.
+
+    Parameters
+    ----------
+    opt : float >= 0
+        Faults of the offline optimum with the same cache.
+    cache_size : int >= 1
+        k, pages in the cache.
+    """
+    return cache_size * opt
+
+
+@guarantee("Sleator & Tarjan 1985, Theorem 6 with h = k", kind="upper", algorithm="FIFO", evidence="textbook")
+def fifo_bound(opt: float, cache_size: int) -> float:
+    """FIFO faults <= k * OPT from an empty cache.
+
+    Parameters
+    ----------
+    opt : float >= 0
+        Faults of the offline optimum with the same cache.
+    cache_size : int >= 1
+        k, pages in the cache.
+    """
+    return cache_size * opt
+
+
+@guarantee("Sleator & Tarjan 1985, Theorem 6", kind="upper", algorithm="LRU", evidence="textbook")
+def lru_augmentation_bound(opt: float, cache_size: int, optimum_cache_size: int) -> float:
+    """LRU with k pages faults <= k/(k-h+1) * OPT_h + h, where OPT_h has h <= k pages.
+
+    Parameters
+    ----------
+    opt : float >= 0
+        OPT_h, faults of the offline optimum with `optimum_cache_size` pages.
+    cache_size : int >= 1
+        k, pages in LRU's cache.
+    optimum_cache_size : int in 1..k
+        h, pages in the optimum's cache.
+
+    Raises
+    ------
+    ValueError
+        When h is outside 1..k.
+    """
+    if not 1 <= optimum_cache_size <= cache_size:
+        raise ValueError(f"optimum_cache_size: {optimum_cache_size} is outside 1..{cache_size}")
+    return cache_size / (cache_size - optimum_cache_size + 1) * opt + optimum_cache_size
+
+
+class _LRU(NamedTuple):
+    requests: np.ndarray  # (n,) uint32, the trace; only its past is read
+    last: np.ndarray  # (m,) uint32, 1 + time of the page's last request, 0 before its first
+    counts: np.ndarray  # (2,) int64: pages cached; head: a page is cached exactly when last > head
+    cache_size: int
+
+
+@njit(cache=True)
+def _lru_init(requests, n_pages, cache_size, params):
+    return _LRU(requests, np.zeros(n_pages, np.uint32), np.zeros(2, np.int64), cache_size)
+
+
+@njit(cache=True, forceinline=True)
+def _lru_access(state, page, bit, t, rng):
+    cached, head = 0, 1
+    last, counts = state.last, state.counts
+    hit = last[page] > counts[head]
+    last[page] = t + 1
+    if hit:
+        return False
+    if counts[cached] < state.cache_size:
+        counts[cached] += 1
+        return True
+    # Walk up to the oldest request that is still its page's last one: that page leaves. The requested page has
+    # its new stamp already and is never found.
+    h = counts[head]
+    while last[state.requests[h]] != h + 1:
+        h += 1
+    counts[head] = h + 1
+    return True
+
+
+class _FIFO(NamedTuple):
+    load: np.ndarray  # (m,) uint32, number of the load that brought the page in last, 0 before its first
+    faults: np.ndarray  # (1,) int64, loads so far
+    cache_size: int
+
+
+@njit(cache=True)
+def _fifo_init(requests, n_pages, cache_size, params):
+    return _FIFO(np.zeros(n_pages, np.uint32), np.zeros(1, np.int64), cache_size)
+
+
+@njit(cache=True, forceinline=True)
+def _fifo_access(state, page, bit, t, rng):
+    # The cache holds the pages of the last cache_size loads.
+    faults = state.faults[0]
+    if state.load[page] > max(0, faults - state.cache_size):
+        return False
+    state.load[page] = faults + 1
+    state.faults[0] = faults + 1
+    return True

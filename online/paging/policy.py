@@ -1,0 +1,198 @@
+"""The contract of eviction policies: two functions over a state, and the loop that replays a trace through them.
+
+A policy keeps its cache in a ``NamedTuple`` of arrays.
+
+* ``init(requests, n_pages, cache_size, params)`` returns the state of an empty cache. Only an offline policy may
+  look at the requests here; an online one may keep the array in its state, to look at what has passed.
+* ``access(state, page, bit, t, rng)`` serves request number t, counted from 0, and returns True for a fault. The
+  bit is the prediction that came with the request, 0 where the policy uses none.
+
+Costs are counted from an empty cache, one a fault, compulsory faults included; the requested page must be loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+
+from algos.contracts import (
+    Count,
+    Trajectory,
+    check_generator,
+    checkpoint_rounds,
+    description,
+    realize,
+    whole_number,
+)
+from algos.kernels import compiled as as_compiled
+from algos.kernels import interpreted as as_interpreted
+from algos.optimal_paging import dense_requests
+
+__all__ = ["CustomEviction", "EvictionKernels", "EvictionPolicy", "RequestSequence"]
+
+
+class RequestSequence(Protocol):
+    """What a trace must offer; any object of this shape can be replayed, registered or not."""
+
+    @property
+    def requests(self) -> NDArray[Any]:
+        """Page ids, shape (n,), whole numbers in 0..n_pages-1."""
+        ...
+
+    @property
+    def n_pages(self) -> int:
+        """Number of pages."""
+        ...
+
+
+class EvictionKernels(NamedTuple):
+    """The two functions of a policy, plain Python or compiled."""
+
+    init: Callable[..., Any]
+    access: Callable[..., Any]
+
+
+@description
+class EvictionPolicy:
+    """What all eviction policies share: a cache size and one way to run.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache. More than the trace has is allowed: then nothing is ever evicted.
+    """
+
+    cache_size: Count
+
+    randomized: ClassVar[bool] = False
+    """Whether the policy draws random numbers, so that `run` needs a generator."""
+
+    def kernels(self) -> EvictionKernels:
+        """The functions of the policy."""
+        raise NotImplementedError(f"{type(self).__name__} must define kernels()")
+
+    def parameters(self) -> Any:
+        """What `init` gets as `params`: a number, a tuple or a named tuple of numbers and arrays."""
+        return ()
+
+    def predictions(self, trace: Any) -> NDArray[Any]:
+        """The predictions that arrive with the requests, shape (n,); shape (1,) where the policy uses none."""
+        return np.zeros(1, dtype=np.uint8)
+
+    def run(
+        self,
+        trace: RequestSequence | Any,
+        horizon: int | None = None,
+        rng: np.random.Generator | None = None,
+        *,
+        world: np.random.Generator | None = None,
+        checkpoints: ArrayLike | None = None,
+        compiled: bool = True,
+    ) -> Trajectory:
+        """Replay a trace from an empty cache.
+
+        Parameters
+        ----------
+        trace : RequestSequence, or a simulator with ``sample(rng)`` that draws one
+            The requests.
+        horizon : int >= 0, optional
+            Serve only so many requests; all of them when omitted.
+        rng : numpy.random.Generator, optional
+            The policy's random stream. Needed by randomized policies and to sample a trace.
+        world : numpy.random.Generator, optional
+            The stream to sample the trace from; `rng` when omitted.
+        checkpoints : array of int, optional
+            Numbers of requests at which faults are recorded; 100 evenly spaced ones when omitted.
+        compiled : bool
+            False runs the same functions in the Python interpreter: slow, same bits, made for debugging.
+
+        Returns
+        -------
+        Trajectory
+            Metric ``faults``, cumulative; outcome ``faults``, ``hits``, ``requests``.
+
+        Raises
+        ------
+        ValueError
+            When the trace has a page id outside 0..n_pages-1, the horizon exceeds it, predictions do not fit it,
+            or the generator is missing.
+        """
+        drawn = realize(trace, world if world is not None else rng)
+        requests = dense_requests(drawn.requests, drawn.n_pages)
+        if horizon is not None and whole_number(horizon, "horizon", 0) > requests.size:
+            raise ValueError(f"horizon: {horizon} is more than the {requests.size} requests of the trace")
+        length = requests.size if horizon is None else int(horizon)
+        # A deterministic policy never draws, but the compiled loop wants a generator all the same.
+        stream = (
+            check_generator(rng, type(self).__name__)
+            if self.randomized
+            else np.random.Generator(np.random.PCG64DXSM(0))
+        )
+        predictions = self.predictions(drawn)
+        rounds = checkpoint_rounds(length, checkpoints, spacing="linear", count=100)
+        kernels = self.kernels()
+        form = as_compiled if compiled else as_interpreted
+        curve = form(_replay)(
+            form(kernels.init),
+            form(kernels.access),
+            self.parameters(),
+            requests[:length],
+            predictions,
+            0 if predictions.size == 1 else 1,
+            max(1, int(drawn.n_pages)),
+            self.cache_size,
+            rounds,
+            stream,
+        )
+        faults = int(curve[-1]) if length else 0
+        return Trajectory(rounds, {"faults": curve}, {"faults": faults, "hits": length - faults, "requests": length})
+
+
+@description
+class CustomEviction(EvictionPolicy):
+    """A policy made of your own two functions, plain Python or compiled.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache.
+    init, access : callable
+        As described at the top of this module. To run compiled they must be within what Numba compiles.
+    params : number, tuple or named tuple
+        Handed to `init`.
+    """
+
+    init: Callable[..., Any]
+    access: Callable[..., Any]
+    params: Any = ()
+
+    randomized: ClassVar[bool] = True
+
+    def kernels(self) -> EvictionKernels:
+        """The functions of the policy."""
+        return EvictionKernels(self.init, self.access)
+
+    def parameters(self) -> Any:
+        """What `init` gets as `params`."""
+        return self.params
+
+
+@njit(nogil=True)
+def _replay(
+    init, access, params, requests, predictions, stride, n_pages, cache_size, checkpoints, rng
+):  # stride 0 reads the one prediction there is, again and again
+    """Faults after each checkpoint, shape (C,)."""
+    state = init(requests, n_pages, cache_size, params)
+    curve = np.empty(checkpoints.size, np.int64)
+    faults, t = 0, 0
+    for c in range(checkpoints.size):
+        while t < checkpoints[c]:
+            if access(state, requests[t], predictions[t * stride], t, rng):
+                faults += 1
+            t += 1
+        curve[c] = faults
+    return curve

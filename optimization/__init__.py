@@ -1,0 +1,3 @@
+"""Iterative optimizers with rates. The house stands; its families are private and bilevel optimization."""
+
+__all__: list[str] = []
