@@ -11,7 +11,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Protocol, TypeVar, dataclass_transform, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, TypeVar, cast, dataclass_transform, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +30,7 @@ __all__ = [
     "whole_number",
 ]
 
-C = TypeVar("C", bound=type)
+C = TypeVar("C")
 
 
 @runtime_checkable
@@ -198,7 +198,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(Field,))
-def description(cls: C) -> C:
+def description(cls: type[C]) -> type[C]:
     """Make a class a frozen description whose fields are validated on construction.
 
     A bad value raises one ``ValueError`` of one line a field: the class, the field, the value and the valid range.
@@ -216,7 +216,7 @@ def description(cls: C) -> C:
             raise ValueError(_explain(decorated, error)) from None
 
     decorated.__init__ = __init__  # type: ignore[method-assign]
-    return decorated
+    return cast("type[C]", decorated)
 
 
 def _explain(cls: type, error: ValidationError) -> str:

@@ -1,3 +1,25 @@
 """Many runs: replication, the store, claims, plots, the report and the ``regretlab`` command."""
 
-__all__: list[str] = []
+from experiments.claims import Claim, Interval, exact, mean_interval
+from experiments.experiment import Cell, Experiment, NamedFigure
+from experiments.replicate import Replications, replicate
+from experiments.runner import results, run_experiments, verify
+from experiments.store import Store
+from experiments.trace_comparison import TraceComparison
+
+__all__ = [
+    "Cell",
+    "Claim",
+    "Experiment",
+    "Interval",
+    "NamedFigure",
+    "Replications",
+    "Store",
+    "TraceComparison",
+    "exact",
+    "mean_interval",
+    "replicate",
+    "results",
+    "run_experiments",
+    "verify",
+]

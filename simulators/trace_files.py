@@ -25,10 +25,10 @@ __all__ = ["TraceFormat", "read_page_ids"]
 TraceFormat = Literal["text", "npz", "oracleGeneral"]
 
 _MISSING = ("", "nan", "NaN", "NAN", "null", "NULL")
-_HEADER_NAMES = frozenset(
-    ("address", "block", "id", "item", "key", "lba", "lbn", "obj_id", "object", "object_id")
-    + ("page", "page_id", "request", "requests", "url")
-)
+_HEADER_NAMES = frozenset({
+    "address", "block", "id", "item", "key", "lba", "lbn", "obj_id", "object", "object_id",
+    "page", "page_id", "request", "requests", "url",
+})  # fmt: skip
 _ORACLE_GENERAL = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
 
 

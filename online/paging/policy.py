@@ -70,6 +70,8 @@ class EvictionPolicy:
 
     randomized: ClassVar[bool] = False
     """Whether the policy draws random numbers, so that `run` needs a generator."""
+    predicted: ClassVar[bool] = False
+    """Whether the policy reads the predicted bits of a trace."""
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""

@@ -48,6 +48,7 @@ class Mark0(EvictionPolicy):
     eager: bool = False
 
     randomized: ClassVar[bool] = True
+    predicted: ClassVar[bool] = True
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""

@@ -1,0 +1,320 @@
+"""The ``regretlab`` command.
+
+Every mistake of the user ends in one line on standard error and exit code 2; a claim or a check that fails, in
+exit code 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from experiments.runner import Progress
+
+if TYPE_CHECKING:
+    from experiments.report import Findings
+    from experiments.store import Store
+    from experiments.trace_comparison import TraceComparison
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Provable algorithms, simulators to try them in, and guarantees that are checked.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Out = Annotated[Path, typer.Option(help="Folder for results; a run begun there before is resumed.")]
+Scale = Annotated[str, typer.Option(help="quick or paper.")]
+Seed = Annotated[int, typer.Option(help="The run's one seed.")]
+Workers = Annotated[int | None, typer.Option(help="Threads; the number of cores by default.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of a run.")]
+
+
+@app.command("list")
+def list_registered() -> None:
+    """List the registered experiments, algorithms and simulators."""
+    from experiments import registry
+
+    console = _console()
+    table = Table("experiment", "question", "source", box=None, pad_edge=False)
+    for name in registry.experiment_names():
+        experiment = registry.experiment(name)
+        table.add_row(name, experiment.question, experiment.source)
+    console.print(table)
+    console.print(f"\nalgorithms: {', '.join(registry.names('algorithms'))}", soft_wrap=True)
+    console.print(f"simulators: {', '.join(registry.names('simulators'))}", soft_wrap=True)
+
+
+@app.command()
+def run(
+    names: Annotated[list[str], typer.Argument(help="Experiments to run; see `regretlab list`.")],
+    scale: Scale = "quick",
+    seed: Seed = 0,
+    workers: Workers = None,
+    out: Out = Path("regretlab-results"),
+) -> None:
+    """Run experiments into a folder and print their verdicts."""
+    from experiments import registry
+    from experiments.experiment import check_scale
+    from experiments.report import findings
+    from experiments.runner import run_experiments
+
+    experiments = [registry.experiment(name) for name in dict.fromkeys(names)]
+    with _progress() as progress:
+        store = run_experiments(
+            experiments, out, scale=check_scale(scale), seed=seed, workers=workers, progress=progress
+        )
+    _print_verdicts(findings(store, figures=False))
+    print(f"results: {store.folder}; next: regretlab report {store.folder}")
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Write the report of a run: one HTML page, and its figures as SVG and PDF."""
+    from experiments.report import write_report
+    from experiments.store import Store
+
+    path, found = write_report(Store(folder))
+    _print_verdicts(found)
+    print(f"report: {path}")
+
+
+@app.command()
+def verify(
+    folder: Folder,
+    sample: Annotated[int, typer.Option(help="Cells to run again and compare bit for bit.")] = 10,
+) -> None:
+    """Check every stored cell against its digest, and run a sample again."""
+    from experiments.runner import verify as verify_store
+
+    with _progress() as progress:
+        checks = verify_store(folder, sample=sample, progress=progress)
+    for check in checks:
+        if check.finding != "whole":
+            print(f"{check.finding}: {check.experiment} {check.cell}")
+    bad = [check for check in checks if not check.passed]
+    again = sum(check.finding == "bit-identical" for check in checks)
+    if bad:
+        print(f"{len(bad)} of {len(checks)} cells are not what was written")
+        raise typer.Exit(1)
+    print(f"all {len(checks)} cells are whole; {again} were run again and are bit-identical")
+
+
+@app.command()
+def guarantees() -> None:
+    """Print the ledger of guarantees."""
+    from algos.guarantees import ledger
+    from experiments import registry
+
+    registry.load_all()
+    table = Table("algorithm", "guarantee", "kind", "statement", "source", "evidence", box=None, pad_edge=False)
+    for entry in ledger():
+        table.add_row(entry.algorithm, entry.name, entry.kind, entry.statement, entry.source, entry.evidence)
+    _console().print(table)
+
+
+@app.command()
+def paging(
+    traces: Annotated[list[Path], typer.Argument(help="Trace files: text, CSV, NPZ, oracleGeneral; gzip or zstd.")],
+    cache_size: Annotated[str, typer.Option(help="Cache sizes in pages, or as 10% of the distinct pages; by commas.")],
+    algorithms: Annotated[str, typer.Option(help="Eviction policies, by commas; see `regretlab list`.")] = "",
+    flip: Annotated[str, typer.Option(help="Shares of the predicted bits that are wrong, by commas.")] = "0,0.1",
+    replications: Annotated[int, typer.Option(help="Runs of each randomized policy.")] = 5,
+    column: Annotated[str | None, typer.Option(help="Column of the page ids: a name, or a number from 1.")] = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results; one named after the question if omitted.")
+    ] = None,
+) -> None:
+    """Find out which eviction policy would have served your trace best."""
+    from experiments.trace_comparison import DEFAULT_ALGORITHMS, TraceComparison
+
+    comparison = TraceComparison(
+        traces,
+        _words(cache_size, "cache-size"),
+        algorithms=_words(algorithms, "algorithms") if algorithms else DEFAULT_ALGORITHMS,
+        flips=[_number(word, "flip") for word in _words(flip, "flip")],
+        replications=replications,
+        column=int(column) if column is not None and column.isdecimal() else column,
+    )
+    if out is None:
+        key = hashlib.sha256(repr((comparison.parameters(), seed)).encode()).hexdigest()[:8]
+        out = Path(f"regretlab-paging-{key}")
+    _compare_traces(comparison, out, seed, workers)
+
+
+@app.command()
+def demo(
+    out: Out = Path("regretlab-demo"),
+    seed: Seed = 0,
+    workers: Workers = None,
+) -> None:
+    """Compare eviction policies on three real traces, then run every experiment at quick scale."""
+    from importlib.resources import as_file, files
+
+    from experiments import registry
+    from experiments.report import write_report
+    from experiments.runner import run_experiments
+    from experiments.trace_comparison import TraceComparison
+    from simulators import shipped_traces
+
+    with as_file(files("simulators") / "data") as data:
+        traces = [data / f"cache2k_{name}.npz" for name in shipped_traces()]
+        comparison = TraceComparison(traces, ["0.5%", "1%", "2%", "5%", "10%", "20%"])
+        _compare_traces(comparison, out / "paging", seed, workers)
+    with _progress() as progress:
+        experiments = [registry.experiment(name) for name in registry.experiment_names()]
+        store = run_experiments(experiments, out / "experiments", seed=seed, workers=workers, progress=progress)
+    path, found = write_report(store)
+    _print_verdicts(found)
+    print(f"report on the traces: {out / 'paging' / 'report.html'}")
+    print(f"report on the experiments: {path}")
+
+
+def main() -> None:
+    """Entry point of the command."""
+    import click
+
+    try:
+        code = app(standalone_mode=False)
+    except typer.Exit as end:
+        code = end.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        code = _fail("interrupted; run the same command again to resume", 130)
+    except click.ClickException as error:
+        code = _fail(error.format_message(), 2)
+    except (ValueError, OSError) as error:
+        code = _fail(_one_line(error), 2)
+    except RuntimeError as error:
+        code = _fail(_one_line(error), 1)
+    sys.exit(code)
+
+
+def _compare_traces(comparison: TraceComparison, out: Path, seed: int, workers: int | None) -> None:
+    from experiments.report import write_report
+    from experiments.runner import results, run_experiments
+
+    with _progress() as progress:
+        store = run_experiments([comparison], out, seed=seed, workers=workers, progress=progress)
+    _print_comparison(comparison, store, comparison.table(results(store, comparison)))
+    path, found = write_report(store)
+    for sentence in found[0].summary:
+        print(sentence)
+    _print_verdicts(found)
+    print(f"report: {path}")
+
+
+def _print_comparison(comparison: TraceComparison, store: Store, table: Any) -> None:
+    speeds = {}
+    for cell in comparison.cells("quick"):
+        key = (cell["trace"], cell["cache_size"], cell["algorithm"], cell["flip_probability"])
+        speeds[key] = store.measurements(comparison.name, cell).get("requests_per_second")
+    console = _console()
+    for (trace, cache_size), rows in table.groupby(["trace", "cache_size"], sort=False):
+        shown = Table(box=None, pad_edge=False, title=f"{trace}, {cache_size:,} pages", title_justify="left")
+        shown.add_column("policy")
+        for heading in ("faults", "sd", "miss ratio", "faults / optimum", "requests/s"):
+            shown.add_column(heading, justify="right")
+        for row in rows.sort_values("faults", kind="stable").itertuples():
+            speed = speeds.get(
+                (
+                    trace,
+                    cache_size,
+                    row.algorithm,
+                    row.flip_probability if row.flip_probability == row.flip_probability else None,
+                )
+            )
+            shown.add_row(
+                row.policy,
+                f"{row.faults:,.1f}".removesuffix(".0"),
+                f"{row.deviation:,.1f}" if row.deviation else "",
+                f"{row.miss_ratio:.4f}",
+                f"{row.ratio:.3f}",
+                "" if speed is None else f"{speed:,.0f}",
+            )
+        console.print(shown)
+        console.print()
+
+
+def _print_verdicts(found: list[Findings]) -> None:
+    from experiments.report import format_interval, format_number
+
+    table = Table("experiment", "claim", box=None, pad_edge=False)
+    table.add_column("measured", justify="right")
+    table.add_column("interval")
+    table.add_column("bound", justify="right")
+    table.add_column("verdict")
+    for finding in found:
+        for claim in finding.claims:
+            table.add_row(
+                finding.experiment.name,
+                claim.statement,
+                format_number(claim.measured.estimate),
+                format_interval(claim),
+                f"{claim.relation} {format_number(claim.bound)}",
+                claim.verdict,
+            )
+    _console().print(table)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A progress bar on standard error; nothing when that is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        yield lambda label, done, total: bar.update(task, description=label, completed=done, total=total)
+
+
+def _console() -> Console:
+    """Standard output; wide enough that nothing is cut when it is no terminal."""
+    width = None if sys.stdout.isatty() else 240
+    return Console(width=width, markup=False, highlight=False)
+
+
+def _words(text: str, option: str) -> list[str]:
+    words = [word.strip() for word in text.split(",")]
+    if not all(words):
+        raise ValueError(f"--{option}: {text!r} has an empty entry")
+    return words
+
+
+def _number(word: str, option: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"--{option}: {word!r} is not a number") from None
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"regretlab: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

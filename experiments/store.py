@@ -1,0 +1,243 @@
+"""The store: a folder with ``manifest.json`` and one Parquet file a cell, whole or not at all.
+
+A cell's file carries the digest of its own bytes in its name and appears by a rename, so that a run killed at any
+moment leaves only whole cells, and a cell that was changed or cut afterwards is noticed. What depends on the
+machine (speeds) stands beside the cells, in ``measurements``, and takes no part in any comparison.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from algos.streams import canonical_json, stable_hash
+from experiments.experiment import Cell
+from experiments.provenance import host, revision, source_digest, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Store", "encode", "write_whole"]
+
+_FORMAT = 1
+_DIGEST_LENGTH = 20
+
+
+class Store:
+    """The results of one run, in a folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where the results are.
+
+    Raises
+    ------
+    ValueError
+        When the folder has no manifest that this version can read.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        path = self.folder / "manifest.json"
+        if not path.is_file():
+            raise ValueError(f"{self.folder}: no manifest.json here; this is not the folder of a run")
+        try:
+            self.manifest: dict[str, Any] = json.loads(path.read_text())
+            known = self.manifest["format"] == _FORMAT and isinstance(self.manifest["experiments"], dict)
+        except (ValueError, KeyError, TypeError):
+            known = False
+        if not known:
+            raise ValueError(f"{path}: not a manifest of format {_FORMAT}")
+
+    @classmethod
+    def begin(cls, folder: str | Path, *, seed: int, scale: str, experiments: Mapping[str, Mapping[str, Any]]) -> Store:
+        """Open a folder to run experiments into, new or begun earlier.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Created when missing.
+        seed, scale : int, str
+            Must be those that the folder was begun with.
+        experiments : mapping of name to parameters
+            Added to those that the folder holds already.
+
+        Raises
+        ------
+        ValueError
+            When the folder holds results of another seed, scale, version or source: its cells would not mix.
+        """
+        folder = Path(folder)
+        fresh: dict[str, Any] = {
+            "format": _FORMAT,
+            "seed": seed,
+            "scale": scale,
+            "experiments": {name: dict(parameters) for name, parameters in experiments.items()},
+            "versions": versions(),
+            "source": source_digest(),
+            "git_revision": revision(),
+            "host": host(),
+        }
+        manifest = folder / "manifest.json"
+        if manifest.exists():
+            held = cls(folder).manifest
+            for key in ("seed", "scale", "versions", "source"):
+                if held.get(key) != fresh[key]:
+                    difference = _difference(held.get(key), fresh[key])
+                    raise ValueError(
+                        f"{folder}: begun with another {key} ({difference}); choose a new folder with --out"
+                    )
+            for name, parameters in fresh["experiments"].items():
+                if held["experiments"].get(name, parameters) != parameters:
+                    raise ValueError(f"{folder}: holds {name} with other parameters; choose a new folder with --out")
+            fresh["experiments"] = held["experiments"] | fresh["experiments"]
+            fresh |= {key: held[key] for key in ("git_revision", "host") if key in held}
+        elif folder.exists() and any(folder.iterdir()):
+            raise ValueError(f"{folder}: not empty and not the folder of a run; choose another with --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(manifest, (json.dumps(fresh, indent=2, sort_keys=True) + "\n").encode())
+        return cls(folder)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from running into the folder; remove what a killed run left half-written.
+
+        Raises
+        ------
+        ValueError
+            When another process is running into the folder.
+        """
+        try:
+            import fcntl
+        except ImportError:  # no such lock on this platform: two runs at once write the same bytes anyway
+            yield
+            return
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(f"{self.folder}: another run is writing here") from None
+            for leftover in self.folder.rglob(".*.tmp"):
+                leftover.unlink()
+            yield
+        finally:
+            os.close(descriptor)
+
+    def find(self, experiment: str, cell: Cell) -> Path | None:
+        """The file of a cell, or None when there is none or its bytes are not those it was written with."""
+        whole = [path for path in self._files(experiment, cell) if is_whole(path)]
+        return whole[0] if whole else None
+
+    def damaged(self, experiment: str, cell: Cell) -> bool:
+        """Whether a file stands in the cell's place that has not the bytes it was written with."""
+        return any(not is_whole(path) for path in self._files(experiment, cell))
+
+    def write(self, experiment: str, cell: Cell, frame: pd.DataFrame) -> Path:
+        """Store a cell's results, replacing whatever damaged file stands in its place."""
+        content = encode(cell, frame)
+        name = f"{_slug(cell)}.{digest(content)}.parquet"
+        target = self.folder / "cells" / experiment / name
+        if frame.attrs:
+            # Before the cell: whoever finds the cell finds its measurements.
+            measured = json.dumps(dict(frame.attrs), indent=2, sort_keys=True).encode()
+            write_whole(self.folder / "measurements" / experiment / f"{_slug(cell)}.json", measured)
+        for path in self._files(experiment, cell):
+            path.unlink()
+        write_whole(target, content)
+        return target
+
+    def read(self, experiment: str, cell: Cell) -> pd.DataFrame:
+        """A cell's results, with the cell's own values as columns.
+
+        Raises
+        ------
+        ValueError
+            When the cell is missing or damaged.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.find(experiment, cell)
+        if path is None:
+            raise ValueError(f"{self.folder}: cell {canonical_json(cell)} of {experiment} is missing or damaged")
+        frame: pd.DataFrame = pq.read_table(pa.BufferReader(path.read_bytes())).to_pandas()
+        for position, (name, value) in enumerate(cell.items()):
+            frame.insert(position, name, value)
+        return frame
+
+    def measurements(self, experiment: str, cell: Cell) -> dict[str, float]:
+        """What depended on the machine when the cell was run; empty when nothing was noted."""
+        path = self.folder / "measurements" / experiment / f"{_slug(cell)}.json"
+        try:
+            held = json.loads(path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return held if isinstance(held, dict) else {}
+
+    def _files(self, experiment: str, cell: Cell) -> list[Path]:
+        folder = self.folder / "cells" / experiment
+        start = f"{_slug(cell)}."
+        return sorted(path for path in folder.glob("*.parquet") if path.name.startswith(start))
+
+
+def encode(cell: Cell, frame: pd.DataFrame) -> bytes:
+    """The bytes of a cell's file: the same for the same results under the same versions."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if frame.empty:
+        raise ValueError(f"cell {canonical_json(cell)}: no results to store")
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = table.replace_schema_metadata({"cell": canonical_json(cell)})
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def digest(content: bytes) -> str:
+    """The digest in a cell's file name."""
+    return hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH]
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a cell's file has the bytes it was written with."""
+    return path.name.split(".")[-2] == digest(path.read_bytes())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that at every moment it is either absent, or the old one, or complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _slug(cell: Cell) -> str:
+    """A file name that a person can read, made unique by the cell's hash. It holds no dot."""
+    words = "-".join(str(value) for value in cell.values() if value is not None)
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", words)[:80]
+    return f"{readable}-{stable_hash(cell):016x}"
+
+
+def _difference(held: Any, now: Any) -> str:
+    if isinstance(held, dict) and isinstance(now, dict):
+        for key in sorted(held.keys() | now.keys()):
+            if held.get(key) != now.get(key):
+                return f"{key}: {held.get(key)} then, {now.get(key)} now"
+    return f"{held} then, {now} now"
