@@ -200,6 +200,12 @@ def lfd_init(requests: Any, n_pages: int, cache_size: int, params: Any) -> Any:
 @njit(cache=True, forceinline=True)
 def lfd_access(state: Any, page: int, bit: int, t: int, rng: Any) -> bool:
     """Serve request t; True for a fault. As an eviction policy's `access`."""
+    return _serve(state, t)
+
+
+@njit(cache=True, forceinline=True)
+def _serve(state, t):
+    """Serve request t; True for a fault."""
     cached, dead = 0, 1
     following, words, starts, counts, cache_size = state
     # The live keys are next-use times, so request t is a hit exactly when key t is live. Keys <= t need no
@@ -212,7 +218,7 @@ def lfd_access(state: Any, page: int, bit: int, t: int, rng: Any) -> bool:
             counts[dead] -= 1
         else:
             _clear_highest(words, starts)
-    key = following[t]
+    key = np.int64(following[t])
     if key < following.size:
         _set(words, starts, key)
     else:
@@ -274,10 +280,10 @@ def _next_use(requests, n_pages):
 @njit(cache=True, nogil=True)
 def _lfd(requests, n_pages, cache_size):
     """Fault flags, shape (n,), and the number of pages held after the last request."""
-    state = lfd_init(requests, n_pages, cache_size, 0)
+    state = lfd_init(requests, n_pages, cache_size, ())
     flags = np.empty(requests.size, np.bool_)
     for t in range(requests.size):
-        flags[t] = lfd_access(state, requests[t], 0, t, 0)
+        flags[t] = _serve(state, t)
     return flags, state.counts[0]
 
 

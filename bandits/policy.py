@@ -191,9 +191,9 @@ def _play(init, select, update, params, pull, arms, gaps, checkpoints, rng, worl
     state = init(gaps.size, params)
     pulls = np.zeros(gaps.size, np.int64)
     curve = np.empty(checkpoints.size)
-    total, t = 0.0, 1
+    total, played = 0.0, 0
     for c in range(checkpoints.size):
-        while t <= checkpoints[c]:
+        for t in range(played + 1, checkpoints[c] + 1):
             arm = select(state, params, t, rng)
             if arm < 0 or arm >= gaps.size:
                 raise ValueError("select: returned an arm outside 0..n_arms-1")
@@ -201,7 +201,7 @@ def _play(init, select, update, params, pull, arms, gaps, checkpoints, rng, worl
             update(state, params, t, arm, reward)
             pulls[arm] += 1
             total += reward
-            t += 1
+        played = checkpoints[c]
         regret = 0.0
         for i in range(gaps.size):
             regret += gaps[i] * pulls[i]

@@ -1,7 +1,7 @@
 """Many runs: replication, the store, claims, plots, the report and the ``regretlab`` command."""
 
 from experiments.claims import Claim, Interval, exact, mean_interval
-from experiments.experiment import Cell, Experiment, NamedFigure
+from experiments.experiment import Cell, Experiment, NamedFigure, NamedTable
 from experiments.replicate import Replications, replicate
 from experiments.runner import results, run_experiments, verify
 from experiments.store import Store
@@ -13,6 +13,7 @@ __all__ = [
     "Experiment",
     "Interval",
     "NamedFigure",
+    "NamedTable",
     "Replications",
     "Store",
     "TraceComparison",

@@ -163,7 +163,8 @@ class BanditBaselines(Experiment):
             count = int(standard["replications"].iloc[0])
             caption = (
                 f"Pseudo-regret on the standard instance, mean of {count:,} runs with pointwise 95% normal bands; "
-                "dashed: the bound of UCB1, and the asymptotic lower bound for consistent policies."
+                "dashed: the bound of UCB1, and the lower bound of Lai and Robbins, which speaks only of the limit of "
+                "infinitely many rounds."
             )
             return NamedFigure("regret", caption, figure)
 

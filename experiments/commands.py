@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+# Some releases of typer carry their own copy of click: take the base class of usage errors from what it exports.
+_UsageError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
 app = typer.Typer(
     help="Provable algorithms, simulators to try them in, and guarantees that are checked.",
     no_args_is_help=True,
@@ -185,15 +188,13 @@ def demo(
 
 def main() -> None:
     """Entry point of the command."""
-    import click
-
     try:
         code = app(standalone_mode=False)
     except typer.Exit as end:
         code = end.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = _fail("interrupted; run the same command again to resume", 130)
-    except click.ClickException as error:
+    except _UsageError as error:
         code = _fail(error.format_message(), 2)
     except (ValueError, OSError) as error:
         code = _fail(_one_line(error), 2)
@@ -206,9 +207,9 @@ def _compare_traces(comparison: TraceComparison, out: Path, seed: int, workers: 
     from experiments.report import write_report
     from experiments.runner import results, run_experiments
 
-    with _progress() as progress:
+    with _progress(lines=True) as progress:
         store = run_experiments([comparison], out, seed=seed, workers=workers, progress=progress)
-    _print_comparison(comparison, store, comparison.table(results(store, comparison)))
+    _print_comparison(comparison, store, results(store, comparison))
     path, found = write_report(store)
     for sentence in found[0].summary:
         print(sentence)
@@ -216,34 +217,21 @@ def _compare_traces(comparison: TraceComparison, out: Path, seed: int, workers: 
     print(f"report: {path}")
 
 
-def _print_comparison(comparison: TraceComparison, store: Store, table: Any) -> None:
-    speeds = {}
+def _print_comparison(comparison: TraceComparison, store: Store, results: Any) -> None:
+    """The tables of the report, with the speeds measured on this machine."""
+    speeds: dict[tuple[str, str], float] = {}
     for cell in comparison.cells("quick"):
-        key = (cell["trace"], cell["cache_size"], cell["algorithm"], cell["flip_probability"])
-        speeds[key] = store.measurements(comparison.name, cell).get("requests_per_second")
+        speed = store.measurements(comparison.name, cell).get("requests_per_second")
+        if speed is not None:
+            speeds[comparison.caption(cell["trace"], cell["cache_size"]), comparison.label(cell)] = speed
     console = _console()
-    for (trace, cache_size), rows in table.groupby(["trace", "cache_size"], sort=False):
-        shown = Table(box=None, pad_edge=False, title=f"{trace}, {cache_size:,} pages", title_justify="left")
-        shown.add_column("policy")
-        for heading in ("faults", "sd", "miss ratio", "faults / optimum", "requests/s"):
-            shown.add_column(heading, justify="right")
-        for row in rows.sort_values("faults", kind="stable").itertuples():
-            speed = speeds.get(
-                (
-                    trace,
-                    cache_size,
-                    row.algorithm,
-                    row.flip_probability if row.flip_probability == row.flip_probability else None,
-                )
-            )
-            shown.add_row(
-                row.policy,
-                f"{row.faults:,.1f}".removesuffix(".0"),
-                f"{row.deviation:,.1f}" if row.deviation else "",
-                f"{row.miss_ratio:.4f}",
-                f"{row.ratio:.3f}",
-                "" if speed is None else f"{speed:,.0f}",
-            )
+    for table in comparison.tables(results):
+        shown = Table(*table.columns[:1], box=None, pad_edge=False, title=table.caption, title_justify="left")
+        for column in (*table.columns[1:], "requests/s"):
+            shown.add_column(column, justify="right")
+        for row in table.rows:
+            speed = speeds.get((table.caption, row[0]))
+            shown.add_row(*row, "" if speed is None else f"{speed:,.0f}")
         console.print(shown)
         console.print()
 
@@ -270,11 +258,11 @@ def _print_verdicts(found: list[Findings]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """A progress bar on standard error; nothing when that is no terminal."""
+def _progress(*, lines: bool = False) -> Iterator[Progress | None]:
+    """A progress bar on standard error; where that is no terminal, lines if asked for, or nothing."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield None
+        yield _progress_line if lines else None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -283,6 +271,11 @@ def _progress() -> Iterator[Progress | None]:
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda label, done, total: bar.update(task, description=label, completed=done, total=total)
+
+
+def _progress_line(label: str, done: int, total: int) -> None:
+    if done:
+        print(f"[{done}/{total}] {label}", file=sys.stderr, flush=True)
 
 
 def _console() -> Console:

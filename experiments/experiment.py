@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from experiments.claims import Claim
 
-__all__ = ["Cell", "Experiment", "NamedFigure", "Scale", "check_scale"]
+__all__ = ["Cell", "Experiment", "NamedFigure", "NamedTable", "Scale", "check_scale"]
 
 Cell = Mapping[str, Any]
 """One cell of an experiment's grid: names to numbers, strings, booleans or None."""
@@ -34,6 +34,15 @@ class NamedFigure:
     name: str
     caption: str
     figure: Figure
+
+
+@dataclass(frozen=True)
+class NamedTable:
+    """A table of the report: numbers already formatted; every column after the first is set to the right."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 class Experiment(ABC):
@@ -69,6 +78,14 @@ class Experiment(ABC):
     @abstractmethod
     def figures(self, results: pd.DataFrame) -> list[NamedFigure]:
         """The figures, in the house style."""
+
+    def tables(self, results: pd.DataFrame) -> list[NamedTable]:
+        """Tables of results, below the claims."""
+        return []
+
+    def progress(self, cell: Cell, frame: pd.DataFrame) -> str:
+        """What to tell the user when a cell is done."""
+        return self.name
 
     def summary(self, results: pd.DataFrame) -> list[str]:
         """Sentences that answer the question, for the top of the report."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.claims import Claim
-from experiments.experiment import Experiment, NamedFigure
+from experiments.experiment import Experiment, NamedFigure, NamedTable
 from experiments.runner import experiments_of, results
 from experiments.store import Store, write_whole
 
@@ -23,6 +23,7 @@ class Findings:
     experiment: Experiment
     summary: list[str]
     claims: list[Claim]
+    tables: list[NamedTable]
     figures: list[NamedFigure]
     cells: int
     commands: list[str]
@@ -46,6 +47,7 @@ def findings(store: Store, *, figures: bool = True) -> list[Findings]:
                 experiment,
                 experiment.summary(frame),
                 experiment.claims(frame),
+                experiment.tables(frame),
                 drawn,
                 cells,
                 _commands(store, experiment),
@@ -102,7 +104,7 @@ def format_interval(claim: Claim) -> str:
     """The interval of what a claim measured, and how it was found."""
     measured = claim.measured
     if measured.low == measured.high:
-        return measured.method
+        return measured.method if measured.method == "exact" else f"no spread, {measured.method}"
     return f"[{format_number(measured.low)}, {format_number(measured.high)}], {measured.method}"
 
 

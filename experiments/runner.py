@@ -82,7 +82,7 @@ def run_experiments(
             store.write(experiment.name, cell, frame)
             done += 1
             if progress is not None:
-                progress(experiment.name, done, len(work))
+                progress(experiment.progress(cell, frame), done, len(work))
 
         with ThreadPoolExecutor(max_workers=threads) as pool:
             futures = [pool.submit(finish, experiment, cell) for experiment, cell in todo]

@@ -19,7 +19,7 @@ from algos.contracts import whole_number
 from algos.optimal_paging import prediction_errors
 from algos.streams import algorithm_stream, world_stream
 from experiments.claims import Claim, Interval, exact, mean_interval
-from experiments.experiment import Cell, Experiment, NamedFigure, Scale
+from experiments.experiment import Cell, Experiment, NamedFigure, NamedTable, Scale
 from online.paging import (
     Belady,
     EvictionPolicy,
@@ -181,12 +181,27 @@ class TraceComparison(Experiment):
         frame.attrs["requests_per_second"] = len(trace) / max(float(np.median(seconds)), 1e-9)
         return frame
 
+    def progress(self, cell: Cell, frame: pd.DataFrame) -> str:
+        """The result of a cell, before the others are done."""
+        faults = f"{frame['faults'].mean():,.1f}".removesuffix(".0")
+        return f"{self.caption(cell['trace'], cell['cache_size'])}, {self.label(cell)}: {faults} faults"
+
+    @staticmethod
+    def caption(trace: str, cache_size: int) -> str:
+        """What tables call a trace at a cache size."""
+        return f"{trace}, {cache_size:,} pages"
+
+    @staticmethod
+    def label(cell: Cell) -> str:
+        """What tables and plots call the policy of a cell."""
+        return _policy_label(cell["algorithm"], cell["flip_probability"])
+
     def claims(self, results: pd.DataFrame) -> list[Claim]:
         """The bounds of the policies that were run, at the trace and size where each came closest to its bound."""
         claims = []
         for (name, flip), runs in _by_policy(results):
             tightest: tuple[Interval, str] | None = None
-            for (trace, k), sample in runs.groupby(["trace", "cache_size"], sort=False):
+            for (trace, k), sample in () if flip == 0.0 else runs.groupby(["trace", "cache_size"], sort=False):
                 shares = _shares_of_bound(name, sample, k)
                 if shares is None:
                     continue
@@ -220,26 +235,22 @@ class TraceComparison(Experiment):
         return claims
 
     def summary(self, results: pd.DataFrame) -> list[str]:
-        """For each trace and size: the policy without predictions that served it best."""
+        """For each trace: the policy without predictions that served it best, at which sizes, and how well."""
         table = self.table(results)
         sentences = []
-        for (trace, k), rows in table.groupby(["trace", "cache_size"], sort=False):
-            online = rows[rows["online"]]
-            if online.empty:
-                continue
-            best = online.loc[online["faults"].idxmin()]
-            worst = online.loc[online["faults"].idxmax()]
-            sentence = (
-                f"{trace}, {k:,} pages: {best['policy']} would have served best among the policies without "
-                f"predictions, with a miss ratio of {best['miss_ratio']:.4f}, {best['ratio']:.3f} times the optimum"
-            )
-            if len(online) > 1:
-                sentence += f"; the worst, {worst['policy']}, has {worst['ratio']:.3f} times"
-            sentences.append(sentence + ".")
+        for trace, rows in table[table["online"]].groupby("trace", sort=False):
+            best = rows.loc[rows.groupby("cache_size")["faults"].idxmin()]
+            winners = []
+            for policy, won in best.groupby("policy", sort=False):
+                sizes = ", ".join(f"{size:,}" for size in won["cache_size"])
+                ratios = sorted({f"{ratio:.3f}" for ratio in won["ratio"]}, key=float)
+                span = ratios[0] if len(ratios) == 1 else f"{ratios[0]} to {ratios[-1]}"
+                winners.append(f"{policy} with {sizes} pages ({span} times the optimum's faults)")
+            sentences.append(f"{trace}, served best without predictions by {'; by '.join(winners)}.")
         return sentences
 
     def table(self, results: pd.DataFrame) -> pd.DataFrame:
-        """One row a trace, size and policy: mean faults, their standard deviation, miss ratio, ratio to the optimum."""
+        """One row a trace, size and policy: mean faults, standard deviation, miss ratio, ratio to the optimum."""
         import pandas as pd
 
         rows = []
@@ -266,13 +277,31 @@ class TraceComparison(Experiment):
             )
         return pd.DataFrame(rows)
 
+    def tables(self, results: pd.DataFrame) -> list[NamedTable]:
+        """One table a trace and cache size, the best policy first."""
+        tables = []
+        for (trace, k), rows in self.table(results).groupby(["trace", "cache_size"], sort=False):
+            entries = [
+                (
+                    row.policy,
+                    f"{row.faults:,.1f}".removesuffix(".0"),
+                    f"{row.deviation:,.1f}" if row.deviation else "",
+                    f"{row.miss_ratio:.4f}",
+                    f"{row.ratio:.3f}",
+                )
+                for row in rows.sort_values("faults", kind="stable").itertuples()
+            ]
+            columns = ("policy", "faults", "sd", "miss ratio", "faults / optimum")
+            tables.append(NamedTable(self.caption(str(trace), int(k)), columns, entries))
+        return tables
+
     def figures(self, results: pd.DataFrame) -> list[NamedFigure]:
         """Miss ratio against cache size, a figure a trace; bars when there is one size."""
         from experiments.plots import MARKERS, in_house_style, new_figure
 
         @in_house_style
         def draw(trace: str, table: pd.DataFrame) -> NamedFigure:
-            figure, (axes,) = new_figure()
+            figure, (axes,) = new_figure(width=7.6)
             sizes = sorted(table["cache_size"].unique())
             order = table.groupby("policy", sort=False)["miss_ratio"].mean().sort_values(ascending=False).index
             if len(sizes) == 1:
@@ -293,6 +322,9 @@ class TraceComparison(Experiment):
                         rows["cache_size"], rows["miss_ratio"], label=policy, marker=MARKERS[i % len(MARKERS)], **style
                     )
                 axes.set_xscale("log")
+                if len(sizes) <= 10:
+                    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=30, ha="right")
+                    axes.minorticks_off()
                 axes.set_ylim(bottom=0)
                 axes.set(xlabel="cache size (pages)", ylabel="miss ratio (faults / requests)", title=str(trace))
                 axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="from high to low")

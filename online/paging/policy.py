@@ -190,11 +190,11 @@ def _replay(
     """Faults after each checkpoint, shape (C,)."""
     state = init(requests, n_pages, cache_size, params)
     curve = np.empty(checkpoints.size, np.int64)
-    faults, t = 0, 0
+    faults, served = 0, 0
     for c in range(checkpoints.size):
-        while t < checkpoints[c]:
+        for t in range(served, checkpoints[c]):
             if access(state, requests[t], predictions[t * stride], t, rng):
                 faults += 1
-            t += 1
+        served = checkpoints[c]
         curve[c] = faults
     return curve
