@@ -26,6 +26,7 @@ __all__ = [
     "check_generator",
     "checkpoint_rounds",
     "description",
+    "read_only",
     "realize",
     "whole_number",
 ]
@@ -66,15 +67,15 @@ class Trajectory:
     outcome: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        rounds = _read_only(np.array(self.rounds, dtype=np.int64))
+        rounds = read_only(np.array(self.rounds, dtype=np.int64))
         if rounds.ndim != 1 or np.any(np.diff(rounds) <= 0):
             raise ValueError(f"rounds: must be one-dimensional and strictly increasing, got {rounds!r}")
-        metrics = {name: _read_only(np.array(curve, dtype=np.float64)) for name, curve in self.metrics.items()}
+        metrics = {name: read_only(np.array(curve, dtype=np.float64)) for name, curve in self.metrics.items()}
         for name, curve in metrics.items():
             if curve.shape != rounds.shape:
                 raise ValueError(f"metrics[{name!r}]: shape {curve.shape} does not match rounds {rounds.shape}")
         outcome = {
-            name: _read_only(np.array(value)) if isinstance(value, np.ndarray) else value
+            name: read_only(np.array(value)) if isinstance(value, np.ndarray) else value
             for name, value in self.outcome.items()
         }
         object.__setattr__(self, "rounds", rounds)
@@ -183,6 +184,13 @@ def whole_number(value: Any, name: str, minimum: int) -> int:
     return int(value)
 
 
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A view that cannot be written through; the array itself stays as it is."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def _count(value: Any) -> int:
     # Pydantic alone would take True for 1 and refuse NumPy's integers.
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
@@ -232,11 +240,6 @@ def _explain(cls: type, error: ValidationError) -> str:
         shown = value if len(value) <= 80 else f"{value[:77]}..."
         lines.append(f"{cls.__name__}: {field} = {shown}: {reason}")
     return "\n".join(lines)
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    array.flags.writeable = False
-    return array
 
 
 def _same_bits(left: Any, right: Any) -> bool:

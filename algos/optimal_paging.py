@@ -18,7 +18,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import ArrayLike, NDArray
 
-from algos.contracts import whole_number
+from algos.contracts import read_only, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
 
@@ -40,7 +40,7 @@ MAX_REQUESTS = 2**31 - 1
 
 
 def dense_requests(requests: ArrayLike, n_pages: int) -> NDArray[np.uint32]:
-    """Requests as the kernels read them: contiguous uint32 ids below `n_pages`.
+    """Requests as the kernels read them: contiguous uint32 ids below `n_pages`, a read-only view.
 
     Raises
     ------
@@ -53,13 +53,13 @@ def dense_requests(requests: ArrayLike, n_pages: int) -> NDArray[np.uint32]:
     if array.size > MAX_REQUESTS:
         raise ValueError(f"requests: {array.size} requests are more than {MAX_REQUESTS}")
     if array.size == 0:
-        return np.empty(0, dtype=np.uint32)
+        return read_only(np.empty(0, dtype=np.uint32))
     if array.dtype.kind not in "iu":
         raise ValueError(f"requests: ids must be whole numbers in 0..{n_pages - 1}, got {array.dtype}")
     if array.min() < 0 or array.max() >= n_pages:
         index = int(np.argmax((array < 0) | (array >= n_pages)))
         raise ValueError(f"requests: id {array[index]} at index {index} is outside 0..{n_pages - 1}")
-    return np.ascontiguousarray(array, dtype=np.uint32)
+    return read_only(np.ascontiguousarray(array, dtype=np.uint32))
 
 
 def next_use(requests: ArrayLike, n_pages: int) -> NDArray[np.uint32]:

@@ -86,6 +86,7 @@ class PredictedTrace:
     --------
     >>> import numpy as np
     >>> from online.paging import Mark0
+    >>> from simulators import DiscardBits, PredictedTrace, ZipfTrace
     >>> world = PredictedTrace(ZipfTrace(50, 1.0, 1000), DiscardBits(cache_size=10, flip_probability=0.05))
     >>> run = Mark0(cache_size=10).run(world, rng=np.random.default_rng(0))
     >>> run.outcome["requests"]

@@ -25,6 +25,7 @@ from algos.contracts import (
     check_generator,
     checkpoint_rounds,
     description,
+    read_only,
     realize,
     whole_number,
 )
@@ -134,7 +135,7 @@ class EvictionPolicy:
             if self.randomized
             else np.random.Generator(np.random.PCG64DXSM(0))
         )
-        predictions = self.predictions(drawn)
+        predictions = read_only(self.predictions(drawn))  # one type for the compiler, whoever made the array
         rounds = checkpoint_rounds(length, checkpoints, spacing="linear", count=100)
         kernels = self.kernels()
         form = as_compiled if compiled else as_interpreted
