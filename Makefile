@@ -10,6 +10,7 @@ PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-$(if $(CI),ci,default)} $(BI
 .PHONY: demo test quick lint clean benchmarks
 
 demo: $(VENV)/.run
+	rm -rf demo-report
 	$(BIN)/regretlab demo --out demo-report
 
 test: lint
