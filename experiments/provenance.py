@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import os
 import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["host", "revision", "source_digest", "versions"]
+__all__ = ["code_digest", "host", "revision", "source_digest", "versions"]
 
 _PACKAGES = ("algos", "bandits", "online", "optimization", "simulators", "experiments")
 _RECORDED = ("numpy", "scipy", "numba", "pandas", "pyarrow")
@@ -44,6 +45,15 @@ def source_digest() -> str:
         for path in sorted((root / package).rglob("*.py")):
             total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
+
+
+def code_digest(cls: type) -> str:
+    """Digest of the file that defines a class, or "unknown": an experiment of another package has code of its own."""
+    try:
+        file = inspect.getsourcefile(cls)
+        return "unknown" if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except (TypeError, OSError):
+        return "unknown"
 
 
 @functools.cache

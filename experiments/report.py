@@ -115,7 +115,7 @@ def _counts(found: list[Findings]) -> dict[str, int]:
 
 def _commands(store: Store, experiment: Experiment) -> list[str]:
     """The commands that make this experiment's results and figures again, for a shell."""
-    parameters: dict[str, Any] = store.manifest["experiments"][experiment.name]
+    parameters: dict[str, Any] = store.manifest["experiments"][experiment.name]["parameters"]
     out = "DIR"
     if not parameters:
         scale, seed = store.manifest["scale"], store.manifest["seed"]

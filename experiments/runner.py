@@ -17,6 +17,7 @@ from algos.contracts import whole_number
 from algos.streams import canonical_json, stream
 from experiments import registry
 from experiments.experiment import Cell, Experiment, Scale, check_scale
+from experiments.provenance import code_digest
 from experiments.store import Store, digest, encode
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def run_experiments(
     work = [(experiment, cell) for experiment in experiments for cell in experiment.cells(scale)]
     for experiment in experiments:
         _check_distinct(experiment, [cell for owner, cell in work if owner is experiment])
-    store = Store.begin(out, seed=seed, scale=scale, experiments={e.name: e.parameters() for e in experiments})
+    made_from = {e.name: {"parameters": e.parameters(), "code": code_digest(type(e))} for e in experiments}
+    store = Store.begin(out, seed=seed, scale=scale, experiments=made_from)
     with store.locked():
         todo = [(experiment, cell) for experiment, cell in work if store.find(experiment.name, cell) is None]
         done = len(work) - len(todo)
@@ -117,9 +119,9 @@ def experiments_of(store: Store) -> list[Experiment]:
     from experiments.trace_comparison import TraceComparison
 
     rebuilt: list[Experiment] = []
-    for name, parameters in store.manifest["experiments"].items():
+    for name, made_from in store.manifest["experiments"].items():
         if name == TraceComparison.name:
-            rebuilt.append(TraceComparison.from_parameters(parameters))
+            rebuilt.append(TraceComparison.from_parameters(made_from["parameters"]))
         else:
             rebuilt.append(registry.experiment(name))
     return rebuilt

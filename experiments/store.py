@@ -67,8 +67,9 @@ class Store:
             Created when missing.
         seed, scale : int, str
             Must be those that the folder was begun with.
-        experiments : mapping of name to parameters
-            Added to those that the folder holds already.
+        experiments : mapping of name to mapping
+            What each experiment is made from: its parameters and the digest of its code. Added to those that the
+            folder holds already.
 
         Raises
         ------
@@ -80,7 +81,7 @@ class Store:
             "format": _FORMAT,
             "seed": seed,
             "scale": scale,
-            "experiments": {name: dict(parameters) for name, parameters in experiments.items()},
+            "experiments": {name: dict(made_from) for name, made_from in experiments.items()},
             "versions": versions(),
             "source": source_digest(),
             "git_revision": revision(),
@@ -95,9 +96,10 @@ class Store:
                     raise ValueError(
                         f"{folder}: begun with another {key} ({difference}); choose a new folder with --out"
                     )
-            for name, parameters in fresh["experiments"].items():
-                if held["experiments"].get(name, parameters) != parameters:
-                    raise ValueError(f"{folder}: holds {name} with other parameters; choose a new folder with --out")
+            for name, made_from in fresh["experiments"].items():
+                for key, value in made_from.items():
+                    if held["experiments"].get(name, made_from).get(key) != value:
+                        raise ValueError(f"{folder}: holds {name} with other {key}; choose a new folder with --out")
             fresh["experiments"] = held["experiments"] | fresh["experiments"]
             fresh |= {key: held[key] for key in ("git_revision", "host") if key in held}
         elif folder.exists() and any(folder.iterdir()):

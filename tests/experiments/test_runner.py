@@ -215,3 +215,10 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(tmp_path):
         assert {name: resumed[name] for name in resumed if not name.startswith("measurements/")} == whole
     assert killed >= 20
     assert partial >= 5, "the moments must fall into the run itself"
+
+
+def test_an_experiment_whose_code_changed_does_not_mix(tmp_path, monkeypatch):
+    run_experiments([Counting(cells=2)], tmp_path)
+    monkeypatch.setattr("experiments.runner.code_digest", lambda cls: "edited")
+    with pytest.raises(ValueError, match="holds counting with other code"):
+        run_experiments([Counting(cells=2)], tmp_path)
