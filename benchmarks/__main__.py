@@ -1,0 +1,34 @@
+"""``python -m benchmarks [bandits] [paging] [startup]``: measure, print a table, write ``results.md``.
+
+Exit code 1 when a target is missed. The peers are the extra ``peers``; ``make benchmarks`` installs them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks import bandit_steps, paging_replay, startup
+from benchmarks.measure import machine, markdown
+
+SUITES = {"bandits": bandit_steps.rows, "paging": paging_replay.rows, "startup": startup.rows}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in SUITES]
+    if unknown:
+        print(f"benchmarks: unknown suite {unknown[0]!r}; there are {', '.join(SUITES)}", file=sys.stderr)
+        return 2
+    rows = [row for name in names or SUITES for row in SUITES[name]()]
+    text = (
+        f"Measured on {machine()}. CPU seconds of one thread, median, ours and the peer's in turn; start-up times are "
+        f"wall-clock.\n\n{markdown(rows)}\n\nCommand: `python -m benchmarks{''.join(f' {name}' for name in names)}`\n"
+    )
+    print(text)
+    if not names:
+        Path(__file__).with_name("results.md").write_text(text)
+    return int(any(row.met is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
