@@ -181,7 +181,8 @@ def _evict(slots, slot_of, discard, counts, page):
         counts[unmarked] = border
         gap = border
     last = counts[cached] - 1
-    _move(slots, slot_of, slots[last], gap)
+    if gap < last:  # otherwise the page in the last slot has just moved, and must stay where it is
+        _move(slots, slot_of, slots[last], gap)
     counts[cached] = last
     slot_of[page] = -1  # after the moves: the page may be one of those moved
     if discard[page] > 0:

@@ -1,0 +1,16 @@
+"""Small instances of paging for hypothesis."""
+
+from hypothesis import strategies as st
+
+cache_sizes = st.integers(1, 4)
+requests = st.lists(st.integers(0, 5), min_size=0, max_size=40)
+short_requests = st.lists(st.integers(0, 4), min_size=1, max_size=9)
+seeds = st.integers(0, 2**32)
+
+
+@st.composite
+def predicted_requests(draw, pages=5, longest=9):
+    """Requests and as many bits."""
+    sequence = draw(st.lists(st.integers(0, pages - 1), min_size=1, max_size=longest))
+    bits = draw(st.lists(st.integers(0, 1), min_size=len(sequence), max_size=len(sequence)))
+    return sequence, bits
