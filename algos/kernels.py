@@ -12,6 +12,7 @@ from typing import Any
 
 from numba import njit
 from numba.core.dispatcher import Dispatcher
+from numba.extending import register_jitable
 
 __all__ = ["compiled", "hold", "interpreted"]
 
@@ -26,7 +27,7 @@ def interpreted(function: Callable[..., Any]) -> Callable[..., Any]:
     return function.py_func if isinstance(function, Dispatcher) else function
 
 
-@njit(forceinline=True)
+@register_jitable(forceinline=True)
 def hold(*values: Any) -> None:
     """Do nothing with arrays and generators, at the end of a kernel that is called once a step.
 

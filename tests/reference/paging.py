@@ -9,13 +9,13 @@ def optimal_faults(requests, k):
     best = {frozenset(): 0}
     for page in requests:
         after = {}
-        for cache, faults in best.items():
-            if page in cache:
-                nexts = [(cache, faults)]
-            elif len(cache) < k:
-                nexts = [(cache | {page}, faults + 1)]
+        for held, faults in best.items():
+            if page in held:
+                nexts = [(held, faults)]
+            elif len(held) < k:
+                nexts = [(held | {page}, faults + 1)]
             else:
-                nexts = [(cache - {victim} | {page}, faults + 1) for victim in cache]
+                nexts = [(held - {victim} | {page}, faults + 1) for victim in held]
             for content, cost in nexts:
                 after[content] = min(cost, after.get(content, cost))
         best = after
@@ -135,3 +135,42 @@ def expected_mark0(requests, bits, k, *, eager=False):
         return 1 + total / len(candidates)
 
     return cost(0, frozenset(), frozenset())
+
+
+class Choices:
+    """Stands in for a generator in interpreted kernels whose only draws are ``int(rng.random() * size)``.
+
+    `mean` runs a function once for every sequence of choices and returns the exact expectation of its value.
+    """
+
+    def __init__(self):
+        self.script, self.sizes, self.position = [], [], 0
+
+    def random(self):
+        return self
+
+    def __mul__(self, size):
+        if self.position == len(self.script):
+            self.script.append(0)
+            self.sizes.append(int(size))
+        assert self.sizes[self.position] == size
+        self.position += 1
+        return self.script[self.position - 1]
+
+    @classmethod
+    def mean(cls, function):
+        choices, total = cls(), Fraction(0)
+        while True:
+            choices.position = 0
+            value = function(choices)
+            assert choices.position == len(choices.script)
+            weight = Fraction(1)
+            for size in choices.sizes:
+                weight /= size
+            total += weight * int(value)
+            while choices.script and choices.script[-1] + 1 == choices.sizes[-1]:
+                choices.script.pop()
+                choices.sizes.pop()
+            if not choices.script:
+                return total
+            choices.script[-1] += 1
