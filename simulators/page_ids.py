@@ -104,10 +104,13 @@ def _array_of(values: list[Any]) -> NDArray[Any]:
                     )
             if name in ("strings", "bytes"):
                 return np.array(values, dtype=object)
-            array = np.array(values)
-            if array.dtype.kind == "O":
-                raise ValueError("requests: whole numbers outside 64 bits; pass such ids as strings")
-            return array
+            if name == "numbers":
+                return np.array(values, dtype=np.float64)
+            low, high = min(values), max(values)
+            for dtype in (np.int64, np.uint64):
+                if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+                    return np.array(values, dtype=dtype)
+            raise ValueError("requests: whole numbers outside 64 bits; pass such ids as strings")
     if isinstance(values[0], list | tuple | np.ndarray):
         raise ValueError("requests: the ids are not one-dimensional")
     raise ValueError(f"requests: id {values[0]!r} at index 0 is neither a number nor text")

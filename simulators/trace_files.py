@@ -79,11 +79,11 @@ def _read_npz(file: Path, column: str | int | None) -> tuple[NDArray[np.uint32],
     import zipfile
 
     try:
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            array = loaded
-        else:
-            with loaded:
+        with open(file, "rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                array = loaded
+            else:
                 names = list(loaded.files)
                 key = column if column is not None else "requests" if "requests" in names else None
                 if key is None and len(names) == 1:
@@ -174,6 +174,7 @@ class _Text:
         from pyarrow import csv as arrow_csv
 
         if self.width == 0:
+            self._check_lines()  # blank lines only, or one before the first id
             return np.empty(0, dtype=np.uint32), np.empty(0, dtype=object)
         blank_rows = 0
 

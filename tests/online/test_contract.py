@@ -1,0 +1,192 @@
+"""What every eviction policy accepts, refuses and returns; and policies of the user's own."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from algos.contracts import Algorithm
+from online.paging import FIFO, LRU, Belady, CustomEviction, Mark0, Marker, RandomEviction
+from simulators import DiscardBits, PredictedTrace, Trace, ZipfTrace
+
+POLICIES = [LRU, FIFO, Belady, RandomEviction, Marker, Mark0]
+TRACE = Trace(list("abcabdabcdeabc"))
+
+
+def generator(seed=0):
+    return np.random.default_rng(seed)
+
+
+class MostRecent(NamedTuple):
+    cached: np.ndarray  # the pages in the cache, -1 for a free place
+    last: np.ndarray  # (1,) the place of the page requested last
+
+
+def init(requests, n_pages, cache_size, params):
+    return MostRecent(np.full(cache_size, -1), np.zeros(1, np.int64))
+
+
+def access(state, page, bit, t, rng):
+    free = -1
+    for place in range(state.cached.size):
+        if state.cached[place] == page:
+            state.last[0] = place
+            return False
+        if state.cached[place] < 0 and free < 0:
+            free = place
+    state.last[0] = free if free >= 0 else state.last[0]
+    state.cached[state.last[0]] = page
+    return True
+
+
+def test_a_users_own_policy_runs_compiled_and_interpreted_with_the_same_bits():
+    mru = CustomEviction(3, init, access)
+    fast, slow = (mru.run(TRACE, rng=generator(), compiled=compiled) for compiled in (True, False))
+    assert fast.equals(slow)
+    loop = Trace(list(range(4)) * 50)
+    assert mru.run(loop, rng=generator()).outcome["faults"] < LRU(3).run(loop).outcome["faults"] / 2
+
+
+def test_a_users_own_random_policy_draws_the_same_bits_in_both_forms():
+    def place(requests, n_pages, cache_size, params):
+        return np.full(cache_size, -1)
+
+    def toss(state, page, bit, t, rng):
+        for i in range(state.size):
+            if state[i] == page:
+                return False
+        state[int(rng.random() * state.size)] = page
+        return True
+
+    policy = CustomEviction(4, place, toss)
+    trace = ZipfTrace(30, 0.9, 3000).sample(generator(1))
+    fast, slow = (policy.run(trace, rng=generator(2), compiled=compiled) for compiled in (True, False))
+    assert fast.equals(slow)
+
+
+def test_any_object_of_the_right_shape_is_a_trace():
+    class Mine:
+        requests = (2, 0, 2, 1, 0)
+        n_pages = 3
+
+    assert LRU(2).run(Mine()).outcome["faults"] == 4
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_is_an_algorithm_with_the_same_outcome(policy):
+    assert isinstance(policy(2), Algorithm)
+    run = policy(2).run(TRACE, rng=generator())
+    assert run.outcome["faults"] + run.outcome["hits"] == run.outcome["requests"] == len(TRACE)
+    assert run.rounds[-1] == len(TRACE)
+    assert run.metrics["faults"][-1] == run.outcome["faults"]
+    assert (np.diff(run.metrics["faults"]) >= 0).all()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_empty_trace_costs_nothing(policy):
+    run = policy(2).run(Trace([]), rng=generator())
+    assert dict(run.outcome) == {"faults": 0, "hits": 0, "requests": 0}
+    assert run.rounds.size == 0
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_horizon_serves_a_prefix(policy):
+    whole = policy(2).run(TRACE, rng=generator(), checkpoints=np.arange(1, 15))
+    for horizon in range(15):
+        if policy not in (Mark0,):  # whose default bits look at the whole trace
+            part = policy(2).run(TRACE, horizon, generator())
+            assert part.outcome["faults"] == (whole.metrics["faults"][horizon - 1] if horizon else 0)
+            assert part.outcome["requests"] == horizon
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("size", [0, -1, 2.5, True, math.nan, math.inf, "3", None, [2]])
+def test_bad_cache_sizes_are_refused_by_name(policy, size):
+    with pytest.raises(ValueError, match=rf"{policy.__name__}: cache_size = "):
+        policy(cache_size=size)
+
+
+def test_numpy_integers_are_cache_sizes_and_descriptions_are_frozen():
+    lru = LRU(np.int64(3))
+    assert lru == LRU(cache_size=3)
+    with pytest.raises(AttributeError):
+        lru.cache_size = 4
+
+
+def test_unknown_and_missing_fields_are_named():
+    with pytest.raises(ValueError, match="LRU: size = 3"):
+        LRU(size=3)
+    with pytest.raises(ValueError, match="LRU: cache_size is missing"):
+        LRU()
+    with pytest.raises(ValueError, match="Mark0: eager = 'maybe'"):
+        Mark0(3, eager="maybe")
+
+
+@pytest.mark.parametrize("policy", [RandomEviction, Marker, Mark0])
+@pytest.mark.parametrize("rng", [None, 7, np.random.RandomState(0)])
+def test_randomized_policies_need_a_generator(policy, rng):
+    with pytest.raises(ValueError, match=r"rng: .* is not a numpy.random.Generator"):
+        policy(2).run(TRACE, rng=rng)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"horizon": 15}, "horizon: 15 is more than the 14 requests"),
+        ({"horizon": -1}, "horizon: -1 is below 0"),
+        ({"horizon": 2.5}, "horizon: 2.5 is not a whole number"),
+        ({"horizon": True}, "horizon: True is not a whole number"),
+        ({"checkpoints": [0, 3]}, r"checkpoints: 0 is outside 1\.\.14"),
+        ({"checkpoints": [3, 15]}, r"checkpoints: 15 is outside 1\.\.14"),
+        ({"checkpoints": [5, 5]}, "must increase strictly"),
+        ({"checkpoints": [2.5]}, "whole numbers"),
+        ({"checkpoints": []}, "whole numbers"),
+    ],
+)
+def test_bad_run_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LRU(2).run(TRACE, **arguments)
+
+
+def test_a_trace_with_ids_out_of_range_is_refused_before_anything_runs():
+    class Broken:
+        requests = np.array([0, 5, 1])
+        n_pages = 3
+
+    with pytest.raises(ValueError, match=r"id 5 at index 1 is outside 0\.\.2"):
+        LRU(2).run(Broken())
+
+
+@pytest.mark.parametrize(
+    ("bits", "message"), [([0, 1], r"shape \(2,\)"), ([0, 2, 1], "2 at index 1"), ([0, math.nan, 1], "nan at index 1")]
+)
+def test_mark0_refuses_bits_that_are_none(bits, message):
+    class Predicted:
+        requests = np.array([0, 1, 2])
+        n_pages = 3
+
+    Predicted.bits = np.array(bits)
+    with pytest.raises(ValueError, match=message):
+        Mark0(2).run(Predicted(), rng=generator())
+
+
+def test_distributions_over_traces_are_sampled_from_the_world():
+    zipf = ZipfTrace(20, 1.0, 200)
+    lru = [LRU(5).run(zipf, rng=generator(seed), world=generator(3)) for seed in (0, 1)]
+    assert lru[0].equals(lru[1])
+    assert lru[0].equals(LRU(5).run(zipf.sample(generator(3))))
+    with pytest.raises(ValueError, match="rng: None"):
+        LRU(5).run(zipf)
+
+
+def test_predictions_come_with_the_world():
+    world = PredictedTrace(ZipfTrace(20, 1.0, 200), DiscardBits(5, flip_probability=0.3))
+    sampled = world.sample(generator(3))
+    direct = Mark0(5).run(sampled, rng=generator(1))
+    assert direct.equals(Mark0(5).run(world, rng=generator(1), world=generator(3)))
+
+
+def test_custom_functions_must_be_functions():
+    with pytest.raises(ValueError, match="CustomEviction: access = 3"):
+        CustomEviction(2, init, 3)
