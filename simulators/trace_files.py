@@ -269,7 +269,7 @@ class _Text:
         if header is not None:
             return header
         ids = [row[self.position] if self.position < len(row) else "" for row in rows]
-        if not ids:
+        if not ids or not ids[0].strip():
             return False
         numeric = [_is_whole_number(text) for text in ids]
         return ids[0].strip().lower() in _HEADER_NAMES or (len(ids) == 2 and not numeric[0] and numeric[1])
