@@ -156,6 +156,7 @@ def checkpoint_rounds(
         return np.empty(0, dtype=np.int64)
     if chosen is None:
         grid = np.geomspace(1, horizon, count) if spacing == "log" else np.linspace(horizon / count, horizon, count)
+        grid[-1] = horizon
         return np.unique(np.maximum(1, np.rint(grid).astype(np.int64)))
     given = np.asarray(chosen)
     if given.ndim != 1 or given.size == 0 or given.dtype.kind not in "iu":
