@@ -194,6 +194,20 @@ def test_mark0_in_exact_expectation(predicted, k):
         assert reference.expected_mark0(tuple(sequence), tuple(bits), k, eager=eager) <= bound
 
 
+@pytest.mark.parametrize("k", [2, 10, 100])
+def test_a_wrong_keep_costs_mark0_about_h_k_on_the_hardest_instance(k):
+    # Uniform requests over k+1 pages, all bits 0 (Yao): any online policy pays H_k a phase, the optimum about 1.
+    sequence = generator(k).integers(0, k + 1, 600_000)
+    truth = discard_bits(sequence, k + 1, k)
+    opt, zeros = int(truth.sum()), np.zeros(sequence.size)
+    eta0, eta1 = prediction_errors(zeros, truth)
+    faults = Mark0(k).run(Trace(sequence, bits=zeros), rng=generator(1)).outcome["faults"]
+    assert (eta0, eta1) == (opt, 0)
+    # The first k faults of both are the empty cache's.
+    assert 0.9 * (harmonic_number(k) - 1) * (eta0 - k) <= faults - opt <= harmonic_number(k) * eta0
+    assert faults <= mark0_bound(opt, eta0, eta1, k)
+
+
 @pytest.mark.guarantee("mark0_consistency")
 @given(requests, cache_sizes, seeds)
 def test_mark0_with_true_bits_is_the_optimum_without_a_draw(sequence, k, seed):
