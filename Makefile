@@ -25,7 +25,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-benchmarks: $(VENV)/.dev
+benchmarks: $(VENV)/.run
 	$(PIP) -c constraints.txt -e '.[peers]'
 	$(BIN)/python -m benchmarks
 

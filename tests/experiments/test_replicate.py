@@ -29,6 +29,12 @@ def test_algorithms_meet_the_same_worlds():
     assert first[0] == first[1]
 
 
+def test_every_replication_and_seed_has_a_world_of_its_own():
+    zipf = ZipfTrace(n_pages=50, exponent=1.0, length=400)
+    curves = [row.tobytes() for seed in (1, 2) for row in replicate(LRU(10), zipf, 400, 5, seed=seed).metrics["faults"]]
+    assert len(set(curves)) == 10
+
+
 def test_replications_differ_from_one_another():
     runs = replicate(ThompsonSampling(), ARMS, 300, 8)
     assert len({row.tobytes() for row in runs.metrics["regret"]}) == 8
