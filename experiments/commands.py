@@ -7,6 +7,7 @@ exit code 1.
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,12 +101,15 @@ def verify(
 ) -> None:
     """Check every stored cell against its digest, and run a sample again."""
     from experiments.runner import verify as verify_store
+    from experiments.store import Store, changed_since
 
     with _progress() as progress:
         checks = verify_store(folder, sample=sample, progress=progress)
     for check in checks:
         if check.finding != "whole":
             print(f"{check.finding}: {check.experiment} {check.cell}")
+    if any(check.finding == "differs" for check in checks) and (note := changed_since(Store(folder))):
+        print(f"note: since the run, {note}")
     bad = [check for check in checks if not check.passed]
     again = sum(check.finding == "bit-identical" for check in checks)
     if bad:
@@ -192,6 +196,9 @@ def main() -> None:
         code = app(standalone_mode=False)
     except typer.Exit as end:
         code = end.exit_code
+    except BrokenPipeError:  # the reader of our output has gone, as in `regretlab list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     except (typer.Abort, KeyboardInterrupt):
         code = _fail("interrupted; run the same command again to resume", 130)
     except _UsageError as error:

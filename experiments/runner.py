@@ -7,6 +7,7 @@ workers, on the order in which cells finish, or on how often a run was interrupt
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from algos.streams import canonical_json, stream
 from experiments import registry
 from experiments.experiment import Cell, Experiment, Scale, check_scale
 from experiments.provenance import code_digest
-from experiments.store import Store, digest, encode
+from experiments.store import Store, digest, encode, locked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,10 +69,10 @@ def run_experiments(
     for experiment in experiments:
         _check_distinct(experiment, [cell for owner, cell in work if owner is experiment])
     made_from = {e.name: {"parameters": e.parameters(), "code": code_digest(type(e))} for e in experiments}
-    store = Store.begin(out, seed=seed, scale=scale, experiments=made_from)
-    with store.locked():
+    with locked(Path(out)):
+        store = Store.begin(out, seed=seed, scale=scale, experiments=made_from)
         todo = [(experiment, cell) for experiment, cell in work if store.find(experiment.name, cell) is None]
-        done = len(work) - len(todo)
+        done, counting = len(work) - len(todo), threading.Lock()
         if progress is not None:
             progress("cells held already", done, len(work))
 
@@ -82,9 +83,10 @@ def run_experiments(
             except Exception as error:
                 raise RuntimeError(f"{experiment.name}: cell {canonical_json(cell)} failed: {error}") from error
             store.write(experiment.name, cell, frame)
-            done += 1
-            if progress is not None:
-                progress(experiment.progress(cell, frame), done, len(work))
+            with counting:
+                done += 1
+                if progress is not None:
+                    progress(experiment.progress(cell, frame), done, len(work))
 
         with ThreadPoolExecutor(max_workers=threads) as pool:
             futures = [pool.submit(finish, experiment, cell) for experiment, cell in todo]

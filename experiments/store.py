@@ -24,7 +24,7 @@ from experiments.provenance import host, revision, source_digest, versions
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Store", "encode", "write_whole"]
+__all__ = ["Store", "changed_since", "digest", "encode", "is_whole", "locked", "write_whole"]
 
 _FORMAT = 1
 _DIGEST_LENGTH = 20
@@ -92,9 +92,9 @@ class Store:
             held = cls(folder).manifest
             for key in ("seed", "scale", "versions", "source"):
                 if held.get(key) != fresh[key]:
-                    difference = _difference(held.get(key), fresh[key])
                     raise ValueError(
-                        f"{folder}: begun with another {key} ({difference}); choose a new folder with --out"
+                        f"{folder}: begun with another {key} ({_difference(held.get(key), fresh[key])}); "
+                        "choose a new folder with --out"
                     )
             for name, made_from in fresh["experiments"].items():
                 for key, value in made_from.items():
@@ -102,37 +102,12 @@ class Store:
                         raise ValueError(f"{folder}: holds {name} with other {key}; choose a new folder with --out")
             fresh["experiments"] = held["experiments"] | fresh["experiments"]
             fresh |= {key: held[key] for key in ("git_revision", "host") if key in held}
-        elif folder.exists() and any(folder.iterdir()):
+        elif folder.exists() and any(not _is_leftover(path) for path in folder.iterdir()):
             raise ValueError(f"{folder}: not empty and not the folder of a run; choose another with --out")
-        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in filter(_is_leftover, list(folder.rglob(".*.tmp"))):
+            leftover.unlink()  # half-written when an earlier run was killed
         write_whole(manifest, (json.dumps(fresh, indent=2, sort_keys=True) + "\n").encode())
         return cls(folder)
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes from running into the folder; remove what a killed run left half-written.
-
-        Raises
-        ------
-        ValueError
-            When another process is running into the folder.
-        """
-        try:
-            import fcntl
-        except ImportError:  # no such lock on this platform: two runs at once write the same bytes anyway
-            yield
-            return
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(f"{self.folder}: another run is writing here") from None
-            for leftover in self.folder.rglob(".*.tmp"):
-                leftover.unlink()
-            yield
-        finally:
-            os.close(descriptor)
 
     def find(self, experiment: str, cell: Cell) -> Path | None:
         """The file of a cell, or None when there is none or its bytes are not those it was written with."""
@@ -191,6 +166,43 @@ class Store:
         return sorted(path for path in folder.glob("*.parquet") if path.name.startswith(start))
 
 
+def changed_since(store: Store) -> str:
+    """What of the versions and the source is not what it was when the store was made; empty when nothing is."""
+    now = {"versions": versions(), "source": source_digest()}
+    changed = [
+        f"{key} changed ({_difference(store.manifest[key], now[key])})"
+        for key in now
+        if store.manifest[key] != now[key]
+    ]
+    return ", ".join(changed)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from running into a folder, which is created when missing.
+
+    Raises
+    ------
+    ValueError
+        When another process is running into the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # no such lock on this platform: two runs at once write the same bytes anyway
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{folder}: another run is writing here") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def encode(cell: Cell, frame: pd.DataFrame) -> bytes:
     """The bytes of a cell's file: the same for the same results under the same versions."""
     import pyarrow as pa
@@ -228,6 +240,11 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a file is one that `write_whole` did not come to rename."""
+    return re.fullmatch(r"\..+\.(json|parquet|html|svg|pdf)\.\d+\.tmp", path.name) is not None
 
 
 def _slug(cell: Cell) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from experiments import registry
 from experiments.runner import results, run_experiments, verify
-from experiments.store import Store
+from experiments.store import Store, locked
 from experiments.trace_comparison import TraceComparison
 from simulators import Trace
 from tests.experiments.counting import Counting
@@ -114,8 +114,7 @@ def test_results_of_another_source_do_not_mix(tmp_path, monkeypatch):
 
 
 def test_two_runs_into_one_folder_are_refused(tmp_path):
-    store = run_experiments([Counting(cells=2)], tmp_path)
-    with store.locked(), pytest.raises(ValueError, match="another run is writing here"):
+    with locked(tmp_path), pytest.raises(ValueError, match="another run is writing here"):
         run_experiments([Counting()], tmp_path)
 
 
@@ -222,3 +221,15 @@ def test_an_experiment_whose_code_changed_does_not_mix(tmp_path, monkeypatch):
     monkeypatch.setattr("experiments.runner.code_digest", lambda cls: "edited")
     with pytest.raises(ValueError, match="holds counting with other code"):
         run_experiments([Counting(cells=2)], tmp_path)
+
+
+def test_leftovers_of_a_killed_run_go_and_the_users_files_stay(tmp_path):
+    (tmp_path / ".manifest.json.123.tmp").write_text("{")
+    store = run_experiments([Counting(cells=2)], tmp_path)
+    leftover = store.folder / "cells" / "counting" / ".0-draw.parquet.77.tmp"
+    leftover.write_bytes(b"half")
+    (tmp_path / ".mine.tmp").write_text("mine")
+    run_experiments([Counting(cells=2)], tmp_path)
+    assert not leftover.exists()
+    assert not (tmp_path / ".manifest.json.123.tmp").exists()
+    assert (tmp_path / ".mine.tmp").exists()
