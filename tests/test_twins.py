@@ -1,0 +1,110 @@
+"""Every kernel against its own source, interpreted all the way down, to the last bit.
+
+``compiled=False`` interprets a policy's own functions; here what those call is interpreted as well.
+"""
+
+import importlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba.core.dispatcher import Dispatcher
+
+from algos import optimal_paging
+from bandits import UCB1, ThompsonSampling
+from online.paging import FIFO, LRU, Belady, Mark0, Marker, RandomEviction
+from simulators import BernoulliArms, Trace, ZipfTrace, page_ids, traces
+
+MODULES = (
+    "algos.optimal_paging",
+    "bandits.policy",
+    "bandits.thompson",
+    "bandits.ucb",
+    "online.paging.classical",
+    "online.paging.policy",
+    "online.paging.randomized",
+    "online.paging.succinct",
+    "simulators.arms",
+    "simulators.page_ids",
+    "simulators.traces",
+)
+UNINTERPRETABLE = {"_highest_bit"}  # one machine instruction; tested against int.bit_length
+
+
+def kernels(module):
+    return {name for name, value in vars(module).items() if isinstance(value, Dispatcher)}
+
+
+def interpreted_all_the_way(call):
+    """The value of a call while every kernel is its Python source."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in MODULES:
+            module = importlib.import_module(name)
+            for kernel in kernels(module) - UNINTERPRETABLE:
+                patch.setattr(module, kernel, getattr(module, kernel).py_func)
+        return call()
+
+
+def test_no_module_with_kernels_is_forgotten():
+    import pkgutil
+
+    with_kernels = set()
+    for package in ("algos", "bandits", "online", "optimization", "simulators"):
+        for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            module = importlib.import_module(found.name)
+            if any(
+                value.py_func.__module__ == found.name
+                for name, value in vars(module).items()
+                if name in kernels(module)
+            ):
+                with_kernels.add(found.name)
+    assert with_kernels == set(MODULES)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 6), st.integers(0, 2**32), st.data())
+def test_eviction_policies(requests, k, seed, data):
+    bits = data.draw(st.lists(st.integers(0, 1), min_size=len(requests), max_size=len(requests)))
+    trace = Trace(requests, bits=bits)
+    for policy in (LRU(k), FIFO(k), Belady(k), RandomEviction(k), Marker(k), Mark0(k), Mark0(k, eager=True)):
+        fast = policy.run(trace, rng=np.random.default_rng(seed))
+        slow = interpreted_all_the_way(lambda p=policy: p.run(trace, rng=np.random.default_rng(seed), compiled=False))
+        assert fast.equals(slow), policy
+
+
+def test_belady_over_several_levels_of_its_bitmap():
+    trace = ZipfTrace(2000, 0.6, 20_000).sample(np.random.default_rng(2))
+    slow = interpreted_all_the_way(lambda: Belady(300).run(trace, compiled=False))
+    assert Belady(300).run(trace).equals(slow)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5), st.integers(1, 200), st.integers(0, 2**32))
+def test_bandit_policies(means, horizon, seed):
+    arms = BernoulliArms(means)
+    for policy in (UCB1(), UCB1(log_time="t"), ThompsonSampling()):
+        fast = policy.run(arms, horizon, np.random.default_rng(seed))
+        slow = interpreted_all_the_way(
+            lambda p=policy: p.run(arms, horizon, np.random.default_rng(seed), compiled=False)
+        )
+        assert fast.equals(slow), policy
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 6))
+def test_array_kernels(requests, k):
+    def values():
+        ids = np.array(requests, dtype=np.int64)
+        span = int(np.ptp(ids)) + 1 if ids.size else 1
+        low = ids.min() if ids.size else np.int64(0)
+        codes, first, n_pages = page_ids._encode_by_table(ids, low, span)
+        return (
+            optimal_paging.next_use(requests, 10).tobytes(),
+            optimal_paging.discard_bits(requests, 10, k).tobytes(),
+            optimal_paging.optimal_fault_flags(requests, 10, k).tobytes(),
+            (codes.tobytes(), first[:n_pages].tobytes(), n_pages),
+            traces._invert(np.array([0.2, 0.7, 1.0]), 40, np.random.default_rng(len(requests))).tobytes(),
+        )
+
+    assert interpreted_all_the_way(values) == values()
