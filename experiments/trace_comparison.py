@@ -314,7 +314,10 @@ class TraceComparison(Experiment):
                 axes.grid(axis="y", visible=False)
                 axes.invert_yaxis()
             else:
-                for i, policy in enumerate(order):
+                # Colours go by the policy, so that they mean the same in every figure; the legend goes by height.
+                listed = list(table["policy"].unique())
+                for policy in order:
+                    i = listed.index(policy)
                     rows = table[table["policy"] == policy].sort_values("cache_size")
                     optimum = policy == _policy_label("Belady", None)
                     style: dict[str, Any] = {"color": "black", "linestyle": "--"} if optimum else {"color": f"C{i % 8}"}

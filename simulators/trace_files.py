@@ -183,12 +183,13 @@ class _Text:
             blank_rows += 1
             return "error" if row.text.strip() else "skip"
 
-        name = f"f{self.position}"
+        names = [f"column {position}" for position in range(self.width)]
+        name = names[self.position]
         try:
             with _decompressed(self.file) as stream:
                 table = arrow_csv.read_csv(
                     stream,
-                    arrow_csv.ReadOptions(autogenerate_column_names=True, skip_rows=int(self.header)),
+                    arrow_csv.ReadOptions(column_names=names, skip_rows=int(self.header)),
                     arrow_csv.ParseOptions(
                         delimiter=self.delimiter, ignore_empty_lines=False, invalid_row_handler=on_invalid_row
                     ),
