@@ -135,7 +135,7 @@ def guarantees() -> None:
 def paging(
     traces: Annotated[list[Path], typer.Argument(help="Trace files: text, CSV, NPZ, oracleGeneral; gzip or zstd.")],
     cache_size: Annotated[str, typer.Option(help="Cache sizes in pages, or as 10% of the distinct pages; by commas.")],
-    algorithms: Annotated[str, typer.Option(help="Eviction policies, by commas; see `regretlab list`.")] = "",
+    algorithms: Annotated[str, typer.Option(help="Eviction policies, by commas, or all; see `regretlab list`.")] = "",
     flip: Annotated[str, typer.Option(help="Shares of the predicted bits that are wrong, by commas.")] = "0,0.1",
     replications: Annotated[int, typer.Option(help="Runs of each randomized policy.")] = 5,
     column: Annotated[str | None, typer.Option(help="Column of the page ids: a name, or a number from 1.")] = None,

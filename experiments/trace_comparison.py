@@ -23,7 +23,9 @@ from experiments.experiment import Cell, Experiment, NamedFigure, NamedTable, Sc
 from online.paging import (
     Belady,
     EvictionPolicy,
+    clock_bound,
     fifo_bound,
+    flush_when_full_bound,
     lru_bound,
     mark0_bound,
     marker_bound,
@@ -41,6 +43,8 @@ DEFAULT_ALGORITHMS = ("LRU", "FIFO", "RandomEviction", "Marker", "Mark0", "Belad
 _BOUNDS: dict[str, Callable[[float, int], float]] = {
     "LRU": lru_bound,
     "FIFO": fifo_bound,
+    "Clock": clock_bound,
+    "FlushWhenFull": flush_when_full_bound,
     "RandomEviction": random_eviction_bound,
     "Marker": marker_bound,
 }
@@ -56,7 +60,7 @@ class TraceComparison(Experiment):
     cache_sizes : sequence of int >= 1, or of str
         Cache sizes in pages; "10%" is that share of a trace's distinct pages, rounded, at least one.
     algorithms : sequence of str
-        Registered names of eviction policies. Belady is added when missing.
+        Registered names of eviction policies, or "all" for every one there is. Belady is added when missing.
     flips : sequence of float in [0, 1]
         For policies with predictions: probabilities with which the true discard bits are flipped.
     replications : int >= 1
@@ -350,6 +354,8 @@ class TraceComparison(Experiment):
 _STATEMENTS = {
     "LRU": ("faults <= k OPT", "lru_bound"),
     "FIFO": ("faults <= k OPT", "fifo_bound"),
+    "Clock": ("faults <= k OPT", "clock_bound"),
+    "FlushWhenFull": ("faults <= k OPT", "flush_when_full_bound"),
     "RandomEviction": ("mean faults <= k OPT", "random_eviction_bound"),
     "Marker": ("mean faults <= 2 H_k OPT", "marker_bound"),
     "Mark0": ("mean faults <= OPT + 2 H_k eta0 + eta1", "mark0_bound"),
@@ -398,6 +404,9 @@ def _policies(algorithms: Sequence[str]) -> dict[str, type[EvictionPolicy]]:
     from experiments import registry
 
     wanted = list(dict.fromkeys(algorithms))
+    if "all" in wanted:
+        loaded = {name: registry.algorithm(name) for name in registry.names("algorithms")}
+        wanted = [n for n, found in loaded.items() if isinstance(found, type) and issubclass(found, EvictionPolicy)]
     if "Belady" not in wanted:
         wanted.append("Belady")
     paging = {}

@@ -13,7 +13,20 @@ from numba.core.dispatcher import Dispatcher
 
 from algos import optimal_paging
 from bandits import UCB1, ThompsonSampling
-from online.paging import FIFO, LRU, Belady, Mark0, Marker, RandomEviction
+from online.paging import (
+    ARC,
+    FIFO,
+    LFU,
+    LRU,
+    S3FIFO,
+    Belady,
+    Clock,
+    FlushWhenFull,
+    Mark0,
+    Marker,
+    RandomEviction,
+    Sieve,
+)
 from simulators import BernoulliArms, Trace, ZipfTrace, page_ids, traces
 
 MODULES = (
@@ -22,6 +35,8 @@ MODULES = (
     "bandits.thompson",
     "bandits.ucb",
     "online.paging.classical",
+    "online.paging.clock",
+    "online.paging.frequency",
     "online.paging.policy",
     "online.paging.randomized",
     "online.paging.succinct",
@@ -67,7 +82,8 @@ def test_no_module_with_kernels_is_forgotten():
 def test_eviction_policies(requests, k, seed, data):
     bits = data.draw(st.lists(st.integers(0, 1), min_size=len(requests), max_size=len(requests)))
     trace = Trace(requests, bits=bits)
-    for policy in (LRU(k), FIFO(k), Belady(k), RandomEviction(k), Marker(k), Mark0(k), Mark0(k, eager=True)):
+    deterministic = (policy(k) for policy in (LRU, FIFO, FlushWhenFull, Clock, LFU, Sieve, S3FIFO, ARC, Belady))
+    for policy in (*deterministic, RandomEviction(k), Marker(k), Mark0(k), Mark0(k, eager=True)):
         fast = policy.run(trace, rng=np.random.default_rng(seed))
         slow = interpreted_all_the_way(lambda p=policy: p.run(trace, rng=np.random.default_rng(seed), compiled=False))
         assert fast.equals(slow), policy

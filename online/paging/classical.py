@@ -1,4 +1,4 @@
-"""LRU and FIFO: the classical deterministic policies without predictions.
+"""LRU, FIFO and flush-when-full: the classical deterministic policies without predictions.
 
 Source: D. D. Sleator and R. E. Tarjan, "Amortized efficiency of list update and paging rules", 1985, Theorem 6
 (LRU and FIFO against an optimum with a smaller cache). The forms without lists are derived here: a time stamp or
@@ -14,9 +14,10 @@ from numba import njit
 
 from algos.contracts import description
 from algos.guarantees import guarantee
+from algos.kernels import hold
 from online.paging.policy import EvictionKernels, EvictionPolicy
 
-__all__ = ["FIFO", "LRU", "fifo_bound", "lru_augmentation_bound", "lru_bound"]
+__all__ = ["FIFO", "LRU", "FlushWhenFull", "fifo_bound", "flush_when_full_bound", "lru_augmentation_bound", "lru_bound"]
 
 
 @description
@@ -59,6 +60,26 @@ class FIFO(EvictionPolicy):
         return EvictionKernels(_fifo_init, _fifo_access)
 
 
+@description
+class FlushWhenFull(EvictionPolicy):
+    """On a fault with a full cache evict everything.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache.
+
+    Notes
+    -----
+    At most `cache_size` times the faults of the optimum (`flush_when_full_bound`). Its flushes mark the borders of
+    the k-phases. O(1) a request.
+    """
+
+    def kernels(self) -> EvictionKernels:
+        """The functions of the policy."""
+        return EvictionKernels(_flush_init, _flush_access)
+
+
 @guarantee("Sleator & Tarjan 1985, Theorem 6 with h = k", kind="upper", algorithm="LRU", evidence="textbook")
 def lru_bound(opt: float, cache_size: int) -> float:
     """LRU faults <= k * OPT from an empty cache.
@@ -76,6 +97,20 @@ def lru_bound(opt: float, cache_size: int) -> float:
 @guarantee("Sleator & Tarjan 1985, Theorem 6 with h = k", kind="upper", algorithm="FIFO", evidence="textbook")
 def fifo_bound(opt: float, cache_size: int) -> float:
     """FIFO faults <= k * OPT from an empty cache.
+
+    Parameters
+    ----------
+    opt : float >= 0
+        Faults of the offline optimum with the same cache.
+    cache_size : int >= 1
+        k, pages in the cache.
+    """
+    return cache_size * opt
+
+
+@guarantee("Karlin et al. 1988, marking argument", kind="upper", algorithm="FlushWhenFull", evidence="textbook")
+def flush_when_full_bound(opt: float, cache_size: int) -> float:
+    """FlushWhenFull faults <= k * OPT from an empty cache.
 
     Parameters
     ----------
@@ -162,3 +197,29 @@ def _fifo_access(state, page, bit, t, rng):
     state.load[page] = faults + 1
     state.faults[0] = faults + 1
     return True
+
+
+class _Flush(NamedTuple):
+    epoch: np.ndarray  # (m,) uint32, 1 + number of flushes before the page was loaded, 0 before its first load
+    counts: np.ndarray  # (2,) int64: pages cached, and flushes so far
+    cache_size: int
+
+
+@njit(cache=True)
+def _flush_init(requests, n_pages, cache_size, params):
+    return _Flush(np.zeros(n_pages, np.uint32), np.zeros(2, np.int64), cache_size)
+
+
+@njit(cache=True, forceinline=True)
+def _flush_access(state, page, bit, t, rng):
+    cached, flushes = 0, 1
+    epoch, counts, cache_size = state
+    fault = epoch[page] != counts[flushes] + 1
+    if fault:
+        if counts[cached] == cache_size:
+            counts[cached] = 0
+            counts[flushes] += 1
+        counts[cached] += 1
+        epoch[page] = counts[flushes] + 1
+    hold(epoch, counts)
+    return fault

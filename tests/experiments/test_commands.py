@@ -70,6 +70,27 @@ def test_paging_answers_the_question(regretlab, trace_file, tmp_path):
     assert "14 cells are whole; 10 were run again and are bit-identical" in again
 
 
+def test_paging_compares_all_policies_there_are(regretlab, trace_file, tmp_path):
+    words = (
+        "paging",
+        trace_file,
+        "--cache-size",
+        "10",
+        "--column",
+        "page",
+        "--algorithms",
+        "all",
+        "--out",
+        tmp_path / "out",
+    )
+    code, text, _ = regretlab(*words)
+    assert code == 0
+    for policy in ("ARC", "Clock", "FlushWhenFull", "LFU", "S3FIFO", "Sieve", "Mark0, true bits", "Belady"):
+        assert f"\n{policy}" in text
+    assert "UCB1" not in text
+    assert "fails" not in text
+
+
 def test_paging_resumes_and_verify_notices_a_changed_trace(regretlab, trace_file, tmp_path):
     out = tmp_path / "out"
     command = ("paging", trace_file, "--cache-size", "10", "--column", "page", "--algorithms", "LRU", "--out", out)
@@ -99,7 +120,7 @@ def test_a_negative_cache_size(regretlab, trace_file):
 
 def test_an_unknown_algorithm(regretlab, trace_file):
     err = refused(regretlab, "paging", trace_file, "--cache-size", "5", "--column", "page", "--algorithms", "LRV")
-    assert "unknown algorithm 'LRV'; there are Belady, FIFO, LRU" in err
+    assert "unknown algorithm 'LRV'; there are ARC, Belady, Clock" in err
 
 
 def test_a_bandit_is_no_eviction_policy(regretlab, trace_file):

@@ -7,10 +7,24 @@ import numpy as np
 import pytest
 
 from algos.contracts import Algorithm
-from online.paging import FIFO, LRU, Belady, CustomEviction, Mark0, Marker, RandomEviction
+from online.paging import (
+    ARC,
+    FIFO,
+    LFU,
+    LRU,
+    S3FIFO,
+    Belady,
+    Clock,
+    CustomEviction,
+    FlushWhenFull,
+    Mark0,
+    Marker,
+    RandomEviction,
+    Sieve,
+)
 from simulators import DiscardBits, PredictedTrace, Trace, ZipfTrace
 
-POLICIES = [LRU, FIFO, Belady, RandomEviction, Marker, Mark0]
+POLICIES = [LRU, FIFO, FlushWhenFull, Clock, LFU, Sieve, S3FIFO, ARC, Belady, RandomEviction, Marker, Mark0]
 TRACE = Trace(list("abcabdabcdeabc"))
 
 

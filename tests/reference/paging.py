@@ -67,6 +67,155 @@ def fifo(requests, k):
     return flags
 
 
+def flush_when_full(requests, k):
+    """Fault flags of FWF."""
+    cache, flags = set(), []
+    for page in requests:
+        flags.append(page not in cache)
+        if page not in cache:
+            if len(cache) == k:
+                cache = set()
+            cache.add(page)
+    return flags
+
+
+def clock(requests, k):
+    """Fault flags of CLOCK: the page under the hand is the first of the list."""
+    dial, free, flags = [], k, []
+    for page in requests:
+        held = next((entry for entry in dial if entry[0] == page), None)
+        flags.append(held is None)
+        if held is not None:
+            held[1] = 1
+        elif free:
+            dial.append([page, 0])
+            free -= 1
+        else:
+            while dial[0][1]:
+                dial.append([dial.pop(0)[0], 0])
+            dial.pop(0)
+            dial.append([page, 0])
+    return flags
+
+
+def lfu(requests, k):
+    """Fault flags of in-cache LFU, ties to the page that reached its frequency first."""
+    frequency, reached, flags = {}, {}, []
+    for t, page in enumerate(requests):
+        flags.append(page not in frequency)
+        if page not in frequency:
+            if len(frequency) == k:
+                victim = min(frequency, key=lambda held: (frequency[held], reached[held]))
+                del frequency[victim]
+            frequency[page] = 0
+        frequency[page] += 1
+        reached[page] = t
+    return flags
+
+
+def sieve(requests, k):
+    """Fault flags of SIEVE: the list runs from tail to head, the hand is a page or None."""
+    queue, visited, hand, flags = [], {}, None, []
+    for page in requests:
+        flags.append(page not in queue)
+        if page in queue:
+            visited[page] = True
+            continue
+        if len(queue) == k:
+            at = queue.index(hand) if hand is not None else 0
+            while visited[queue[at]]:
+                visited[queue[at]] = False
+                at = at + 1 if at + 1 < len(queue) else 0
+            hand = queue[at + 1] if at + 1 < len(queue) else None
+            queue.pop(at)
+        queue.append(page)
+        visited[page] = False
+    return flags
+
+
+def s3_fifo(requests, k):
+    """Fault flags of S3-FIFO, as the specification tells it."""
+    small_size, ghost_size = max(1, k // 10), 9 * k // 10
+    main_size = k - small_size
+    small, main, ghost, frequency, evicted, flags = [], [], [], {}, False, []
+    for page in requests:
+        flags.append(page not in frequency)
+        if page in frequency:
+            frequency[page] += 1
+            continue
+        remembered = page in ghost
+        if remembered:
+            ghost.remove(page)
+        while len(small) + len(main) >= k:
+            evicted = True
+            if len(main) > main_size or not small:
+                while True:
+                    candidate = main.pop(0)
+                    if frequency[candidate] >= 1:
+                        frequency[candidate] = min(frequency[candidate], 3) - 1
+                        main.append(candidate)
+                    else:
+                        del frequency[candidate]
+                        break
+            else:
+                while small:
+                    candidate = small.pop(0)
+                    if frequency[candidate] >= 2:
+                        frequency[candidate] = 0
+                        main.append(candidate)
+                    else:
+                        del frequency[candidate]
+                        ghost.append(candidate)
+                        del ghost[: max(0, len(ghost) - ghost_size)]
+                        break
+        frequency[page] = 0
+        (main if remembered or (not evicted and len(small) >= small_size) else small).append(page)
+    return flags
+
+
+def arc(requests, k):
+    """Fault flags of ARC (Megiddo, Modha 2003, Figure 4); lists run from least to most recent."""
+    t1, t2, b1, b2, p, flags = [], [], [], [], 0.0, []
+
+    def replace(in_b2):
+        if t1 and (len(t1) > p or (in_b2 and len(t1) == p)):
+            b1.append(t1.pop(0))
+        else:
+            b2.append(t2.pop(0))
+
+    for page in requests:
+        flags.append(page not in t1 and page not in t2)
+        if page in t1:
+            t1.remove(page)
+            t2.append(page)
+        elif page in t2:
+            t2.remove(page)
+            t2.append(page)
+        elif page in b1:
+            p = min(k, p + max(len(b2) / len(b1), 1))
+            replace(False)
+            b1.remove(page)
+            t2.append(page)
+        elif page in b2:
+            p = max(0, p - max(len(b1) / len(b2), 1))
+            replace(True)
+            b2.remove(page)
+            t2.append(page)
+        else:
+            if len(t1) + len(b1) == k:
+                if len(t1) < k:
+                    b1.pop(0)
+                    replace(False)
+                else:
+                    t1.pop(0)
+            elif len(t1) + len(t2) + len(b1) + len(b2) >= k:
+                if len(t1) + len(t2) + len(b1) + len(b2) == 2 * k:
+                    b2.pop(0)
+                replace(False)
+            t1.append(page)
+    return flags
+
+
 def expected_random_eviction(requests, k):
     """Exact expected faults when the victim is uniform."""
 
