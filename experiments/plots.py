@@ -19,13 +19,34 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-__all__ = ["MARKERS", "draw_band", "draw_bound", "house_style", "in_house_style", "new_axes", "new_figure", "render"]
+__all__ = [
+    "MARKERS",
+    "draw_band",
+    "draw_bound",
+    "house_style",
+    "in_house_style",
+    "line_style",
+    "new_axes",
+    "new_figure",
+    "render",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 """Markers in the order of the colours, for readers of a grey print."""
+
+
+def line_style(index: int) -> dict[str, Any]:
+    """Colour, line and marker of the index-th of many lines: 24 that differ, in grey print as well."""
+    cycle, place = divmod(index, 8)
+    return {
+        "color": f"C{place}",
+        "linestyle": ("-", ":", "-.")[cycle % 3],
+        "marker": MARKERS[(place + 3 * cycle) % 8],
+        "markerfacecolor": "white" if cycle % 2 else None,
+    }
 
 
 @contextmanager

@@ -301,7 +301,7 @@ class TraceComparison(Experiment):
 
     def figures(self, results: pd.DataFrame) -> list[NamedFigure]:
         """Miss ratio against cache size, a figure a trace; bars when there is one size."""
-        from experiments.plots import MARKERS, in_house_style, new_figure
+        from experiments.plots import in_house_style, line_style, new_figure
 
         @in_house_style
         def draw(trace: str, table: pd.DataFrame) -> NamedFigure:
@@ -321,13 +321,11 @@ class TraceComparison(Experiment):
                 # Colours go by the policy, so that they mean the same in every figure; the legend goes by height.
                 listed = list(table["policy"].unique())
                 for policy in order:
-                    i = listed.index(policy)
                     rows = table[table["policy"] == policy].sort_values("cache_size")
-                    optimum = policy == _policy_label("Belady", None)
-                    style: dict[str, Any] = {"color": "black", "linestyle": "--"} if optimum else {"color": f"C{i % 8}"}
-                    axes.plot(
-                        rows["cache_size"], rows["miss_ratio"], label=policy, marker=MARKERS[i % len(MARKERS)], **style
-                    )
+                    style = line_style(listed.index(policy))
+                    if policy == _policy_label("Belady", None):
+                        style |= {"color": "black", "linestyle": "--", "zorder": 3}
+                    axes.plot(rows["cache_size"], rows["miss_ratio"], label=policy, **style)
                 axes.set_xscale("log")
                 if len(sizes) <= 10:
                     axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=30, ha="right")
