@@ -72,7 +72,7 @@ def _init(n_arms, params):
     return _State(gammas, np.zeros(1))
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _select(state, params, t, rng):
     gammas = state.gammas
     best, arm = -1.0, 0
@@ -86,7 +86,7 @@ def _select(state, params, t, rng):
     return arm
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _update(state, params, t, arm, reward):
     column = 0 if state.coin[0] < reward else 2
     d = state.gammas[arm, column] + 1.0
@@ -94,7 +94,7 @@ def _update(state, params, t, arm, reward):
     state.gammas[arm, column + 1] = 1.0 / math.sqrt(9.0 * d)
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _gamma(d, c, rng):
     """One Gamma(d + 1/3, 1) variate, d >= 2/3, where c = 1/sqrt(9 d)."""
     v, accepted = 0.0, False

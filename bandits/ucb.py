@@ -99,7 +99,7 @@ def _init(n_arms, params):
     return _State(np.zeros(n_arms, np.int64), np.zeros(n_arms), np.zeros(n_arms), np.zeros(n_arms))
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _select(state, params, t, rng):
     means, widths = state.means, state.widths
     if t <= means.size:
@@ -113,7 +113,7 @@ def _select(state, params, t, rng):
     return arm
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _update(state, params, t, arm, reward):
     # Only the pulled arm's mean and width change: the select loop is left with one multiplication an arm.
     state.pulls[arm] += 1

@@ -1,4 +1,4 @@
-"""Requests a second of LRU, FIFO and Belady, beside libCacheSim's C core through its Python package.
+"""Requests a second of eviction policies, beside libCacheSim's C core through its Python package.
 
 Both replay the same Zipf(1.0) trace. Our clock starts with the raw 64-bit ids and includes remapping them and,
 for Belady, computing next uses. The peer reads a binary oracleGeneral trace from a file in memory, with next uses
@@ -14,7 +14,7 @@ import numpy as np
 
 from algos.optimal_paging import next_use
 from benchmarks.measure import Row, in_turn, version
-from online.paging import FIFO, LRU, Belady, EvictionPolicy
+from online.paging import ARC, FIFO, LFU, LRU, S3FIFO, Belady, Clock, EvictionPolicy, Sieve
 from simulators import Trace, ZipfTrace
 
 __all__ = ["rows"]
@@ -24,7 +24,7 @@ _CASES = ((1_000_000, 100_000, 10_000, None), (10_000_000, 1_000_000, 100_000, 5
 
 
 def rows() -> list[Row]:
-    """End to end and kernel alone, at two sizes; the targets are for the larger, end to end."""
+    """End to end and kernel alone, at two sizes; the targets are for LRU, FIFO and Belady, the larger, end to end."""
     table = []
     for length, pages, cache_size, target in _CASES:
         drawn = ZipfTrace(pages, 1.0, length).sample(np.random.default_rng(7))
@@ -32,8 +32,9 @@ def rows() -> list[Row]:
         with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
             file = _peer_trace(Path(folder), ids, drawn)
             what = f"{length:.0e} requests, {drawn.n_pages:,} pages, cache {cache_size:,}".replace("e+0", "e")
-            for policy in (LRU, FIFO, Belady):
-                table += _compare(policy, what, ids, drawn, file, cache_size, target)
+            for policy in (LRU, FIFO, Belady, Clock, Sieve, S3FIFO, LFU, ARC):
+                wanted = target if policy in (LRU, FIFO, Belady) else None
+                table += _compare(policy, what, ids, drawn, file, cache_size, wanted)
         table.append(_cachetools(what, ids, cache_size))
     return table
 

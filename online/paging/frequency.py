@@ -196,7 +196,7 @@ def _arc_init(requests, n_pages, cache_size, params):
     )
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")  # nothing is divided by zero: no exit for it
 def _arc_access(state, page, bit, t, rng):
     newer, older, where, sizes, border, k = state
     found = np.int64(where[page])
