@@ -130,6 +130,12 @@ def test_ucb1_stays_within_its_bound(means, horizon, seed):
     assert least_regret(UCB1(), means, horizon, seed) <= ucb1_bound(BernoulliArms(means).gaps, horizon)
 
 
+def test_the_bound_of_ucb1_by_hand():
+    assert ucb1_bound([0.0, 0.5, 0.25], 100) == pytest.approx(8 * math.log(100) * 6 + (1 + math.pi**2 / 3) * 0.75)
+    assert ucb1_bound([0.0, 0.0], 100) == 0.0
+    assert ucb1_bound([0.0, 5e-324], 100) == math.inf
+
+
 def test_the_check_of_ucb1_would_catch_a_policy_that_does_not_learn():
     bound = ucb1_bound([0.8, 0.0], 3000)
     assert least_regret(UCB1(), [0.1, 0.9], 3000, 0) <= bound < least_regret(UNIFORM, [0.1, 0.9], 3000, 0)
