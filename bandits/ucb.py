@@ -92,7 +92,7 @@ def ucb1_bound(gaps: ArrayLike, horizon: int) -> float:
     positive = np.asarray(gaps, dtype=np.float64)
     positive = positive[positive > 0]
     with np.errstate(over="ignore"):  # a gap below 1e-308 makes the bound infinite, and true
-        return float(8 * math.log(horizon) * np.sum(1 / positive) + (1 + math.pi**2 / 3) * np.sum(positive))
+        return float(np.sum(8 * math.log(horizon) / positive) + (1 + math.pi**2 / 3) * np.sum(positive))
 
 
 @njit(cache=True)

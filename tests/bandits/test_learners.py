@@ -134,6 +134,7 @@ def test_the_bound_of_ucb1_by_hand():
     assert ucb1_bound([0.0, 0.5, 0.25], 100) == pytest.approx(8 * math.log(100) * 6 + (1 + math.pi**2 / 3) * 0.75)
     assert ucb1_bound([0.0, 0.0], 100) == 0.0
     assert ucb1_bound([0.0, 5e-324], 100) == math.inf
+    assert ucb1_bound([0.0, 5e-324], 1) < 1e-300
 
 
 def test_the_check_of_ucb1_would_catch_a_policy_that_does_not_learn():
