@@ -18,7 +18,7 @@ from algos.contracts import whole_number
 from algos.streams import canonical_json, stream
 from experiments import registry
 from experiments.experiment import Cell, Experiment, Scale, check_scale
-from experiments.provenance import code_digest
+from experiments.provenance import code_digest, revision
 from experiments.store import Store, digest, encode, locked
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def run_experiments(
     for experiment in experiments:
         _check_distinct(experiment, [cell for owner, cell in work if owner is experiment])
     made_from = {e.name: {"parameters": e.parameters(), "code": code_digest(type(e))} for e in experiments}
+    revision()  # asks git, whose process must not start while this one holds the lock: it would share it for a moment
     with locked(Path(out)):
         store = Store.begin(out, seed=seed, scale=scale, experiments=made_from)
         todo = [(experiment, cell) for experiment, cell in work if store.find(experiment.name, cell) is None]
