@@ -33,6 +33,8 @@ __all__ = [
 
 C = TypeVar("C")
 
+_MAX_HORIZON = 2**53  # beyond it float64 no longer counts rounds one by one
+
 
 @runtime_checkable
 class Algorithm(Protocol):
@@ -152,6 +154,11 @@ def checkpoint_rounds(
     >>> checkpoint_rounds(10, [3, 5])
     array([ 3,  5, 10])
     """
+    if horizon > _MAX_HORIZON:
+        raise ValueError(f"horizon: {horizon} is above {_MAX_HORIZON}")
+    whole_number(count, "count", 1)
+    if spacing not in ("log", "linear"):
+        raise ValueError(f"spacing: {spacing!r} is neither 'log' nor 'linear'")
     if horizon == 0:
         return np.empty(0, dtype=np.int64)
     if chosen is None:
@@ -225,7 +232,34 @@ def description(cls: type[C]) -> type[C]:
             raise ValueError(_explain(decorated, error)) from None
 
     decorated.__init__ = __init__  # type: ignore[method-assign]
+    # Arrays among the fields: equality is of bits, and copies are made anew, so that they are read-only again.
+    for name, method in (("__eq__", _equal), ("__hash__", _hash), ("__reduce__", _reduce)):
+        setattr(decorated, name, method)
     return cast("type[C]", decorated)
+
+
+def _values(described: Any) -> dict[str, Any]:
+    return {field.name: getattr(described, field.name) for field in fields(described)}
+
+
+def _equal(self: Any, other: Any) -> Any:
+    if type(self) is not type(other):
+        return NotImplemented
+    pairs = ((value, getattr(other, name)) for name, value in _values(self).items())
+    return all(_same_bits(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+
+
+def _hash(self: Any) -> int:
+    values = _values(self).values()
+    return hash((type(self), *(v.tobytes() if isinstance(v, np.ndarray) else v for v in values)))
+
+
+def _reduce(self: Any) -> tuple[Any, ...]:
+    return _rebuild, (type(self), _values(self))
+
+
+def _rebuild(cls: type, values: dict[str, Any]) -> Any:
+    return cls(**values)
 
 
 def _explain(cls: type, error: ValidationError) -> str:

@@ -46,6 +46,7 @@ def stable_hash(value: Any) -> int:
 def canonical_json(value: Any) -> str:
     """One text for one value: sorted keys, no spaces, shortest floats."""
     try:
+        _check_keys(value)
         return json.dumps(
             value,
             sort_keys=True,
@@ -79,7 +80,7 @@ def world_stream(
     seed: int, cell: Mapping[str, Any], replication: int, *, shared: Iterable[str] = ("algorithm",)
 ) -> np.random.Generator:
     """The simulator's stream, the same for all cells that differ only in the keys named by `shared`."""
-    left_out = set(shared)
+    left_out = {shared} if isinstance(shared, str) else set(shared)
     world = {name: value for name, value in cell.items() if name not in left_out}
     return stream(seed, {"stream": "world", "cell": world}, replication)
 
@@ -87,6 +88,18 @@ def world_stream(
 def algorithm_stream(seed: int, cell: Mapping[str, Any], replication: int) -> np.random.Generator:
     """The algorithm's own stream, keyed by the whole cell."""
     return stream(seed, {"stream": "algorithm", "cell": dict(cell)}, replication)
+
+
+def _check_keys(value: Any) -> None:
+    """Refuse keys that are no strings: JSON would write 1 and "1" alike."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"key {key!r} is not a string")
+            _check_keys(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_keys(inner)
 
 
 def _python_number(value: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from algos.contracts import description
+from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
 from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
@@ -61,7 +61,8 @@ def thompson_bayesian_bound(n_arms: int, horizon: int) -> float:
     horizon : int >= 1
         T, rounds played.
     """
-    return math.sqrt(n_arms * horizon * math.log(n_arms) / 2)
+    arms, rounds = whole_number(n_arms, "n_arms", 1), whole_number(horizon, "horizon", 1)
+    return math.sqrt(arms * rounds * math.log(arms) / 2)
 
 
 @njit(cache=True)

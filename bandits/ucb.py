@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import ArrayLike
 from pydantic import Field
 
-from algos.contracts import description
+from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
 from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
 
@@ -89,10 +89,12 @@ def ucb1_bound(gaps: ArrayLike, horizon: int) -> float:
     >>> round(ucb1_bound([0.0, 0.5], horizon=1000), 2)
     112.67
     """
-    positive = np.asarray(gaps, dtype=np.float64)
-    positive = positive[positive > 0]
+    rounds, given = whole_number(horizon, "horizon", 1), np.asarray(gaps, dtype=np.float64)
+    if given.ndim != 1 or not np.isfinite(given).all() or (given < 0).any():
+        raise ValueError(f"gaps: {gaps!r} is not a vector of finite numbers >= 0")
+    positive = given[given > 0]
     with np.errstate(over="ignore"):  # a gap below 1e-308 makes the bound infinite, and true
-        return float(np.sum(8 * math.log(horizon) / positive) + (1 + math.pi**2 / 3) * np.sum(positive))
+        return float(np.sum(8 * math.log(rounds) / positive) + (1 + math.pi**2 / 3) * np.sum(positive))
 
 
 @njit(cache=True)

@@ -90,3 +90,14 @@ def test_more_can_be_shared():
 def test_bad_keys_are_named(seed, replication, name):
     with pytest.raises(ValueError, match=f"^{name}: "):
         stream(seed, CELL, replication)
+
+
+def test_one_shared_name_may_be_given_alone():
+    draws = [world_stream(1, CELL | {"flip": flip}, 0, shared="flip").random() for flip in (0.1, 0.2)]
+    assert draws[0] == draws[1]
+
+
+@pytest.mark.parametrize("cell", [{1: 2}, {True: 2}, {None: 2}, {"x": [{2: 3}]}])
+def test_keys_must_be_strings(cell):
+    with pytest.raises(ValueError, match="is not a string"):
+        stable_hash(cell)
