@@ -191,6 +191,6 @@ def _label(algorithm: Any) -> str:
     shown = []
     for field in fields(algorithm):
         value = getattr(algorithm, field.name)
-        if field.default is MISSING or value != field.default:
+        if field.default is MISSING or _identity(value) != _identity(field.default):
             shown.append(f"{field.name}={getattr(value, '__name__', value)}")
     return f"{name}({', '.join(shown)})" if shown else name

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from algos.arrays import FiniteVector
+from algos.contracts import description
 from bandits import UCB1, CustomPolicy, ThompsonSampling
 from experiments import replicate
 from online.paging import LRU, RandomEviction
@@ -97,3 +99,12 @@ def test_bad_arguments_are_named(bad):
 def test_an_unknown_metric_is_named():
     with pytest.raises(ValueError, match="'loss' is not one of regret"):
         replicate(UCB1(), ARMS, 10, 1).mean("loss")
+
+
+def test_an_algorithm_may_have_arrays_with_defaults():
+    @description
+    class Weighted(UCB1):
+        weights: FiniteVector = (1.0, 2.0)
+
+    assert replicate(Weighted(), ARMS, 10, 1).label == "Weighted"
+    assert replicate(Weighted(weights=[3.0, 4.0]), ARMS, 10, 1).label == "Weighted(weights=[3. 4.])"
