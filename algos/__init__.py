@@ -2,6 +2,7 @@
 
 from algos.contracts import Algorithm, Trajectory
 from algos.guarantees import Guarantee, guarantee, ledger
+from algos.miss_ratio_curves import lru_fault_curve, optimal_fault_curve
 from algos.optimal_paging import (
     discard_bits,
     next_use,
@@ -18,7 +19,9 @@ __all__ = [
     "discard_bits",
     "guarantee",
     "ledger",
+    "lru_fault_curve",
     "next_use",
+    "optimal_fault_curve",
     "optimal_faults",
     "prediction_errors",
     "stable_hash",

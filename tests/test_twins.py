@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 
-from algos import optimal_paging
+from algos import miss_ratio_curves, optimal_paging
 from bandits import UCB1, ThompsonSampling
 from online.paging import (
     ARC,
@@ -30,6 +30,7 @@ from online.paging import (
 from simulators import BernoulliArms, Trace, ZipfTrace, page_ids, traces
 
 MODULES = (
+    "algos.miss_ratio_curves",
     "algos.optimal_paging",
     "bandits.policy",
     "bandits.thompson",
@@ -44,7 +45,7 @@ MODULES = (
     "simulators.page_ids",
     "simulators.traces",
 )
-UNINTERPRETABLE = {"_highest_bit"}  # one machine instruction; tested against int.bit_length
+UNINTERPRETABLE = {"_highest_bit", "_ones_in"}  # one machine instruction each; tested against int's own
 
 
 def kernels(module):
@@ -115,11 +116,16 @@ def test_array_kernels(requests, k):
         span = int(np.ptp(ids)) + 1 if ids.size else 1
         low = ids.min() if ids.size else np.int64(0)
         codes, first, n_pages = page_ids._encode_by_table(ids, low, span)
+        with np.errstate(over="ignore"):  # the hash multiplies modulo 2**64
+            hashed, pages = page_ids._encode_by_hash(ids * 2**40, bits=4, batch=4)
         return (
             optimal_paging.next_use(requests, 10).tobytes(),
             optimal_paging.discard_bits(requests, 10, k).tobytes(),
             optimal_paging.optimal_fault_flags(requests, 10, k).tobytes(),
             (codes.tobytes(), first[:n_pages].tobytes(), n_pages),
+            (hashed.tobytes(), pages.tobytes()),
+            miss_ratio_curves.lru_fault_curve(requests, 10).tobytes(),
+            miss_ratio_curves.optimal_fault_curve(requests, 10).tobytes(),
             traces._invert(np.array([0.2, 0.7, 1.0]), 40, np.random.default_rng(len(requests))).tobytes(),
         )
 
