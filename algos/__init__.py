@@ -3,12 +3,9 @@
 from algos.contracts import Algorithm, Trajectory
 from algos.guarantees import Guarantee, guarantee, ledger
 from algos.miss_ratio_curves import lru_fault_curve, optimal_fault_curve
-from algos.optimal_paging import (
-    discard_bits,
-    next_use,
-    optimal_faults,
-    prediction_errors,
-)
+from algos.optimal_paging import discard_bits, next_use, optimal_faults
+from algos.phases import clean_pages, effective_requests, k_phases, phase_bits
+from algos.predictions import arrival_error, prediction_errors
 from algos.streams import algorithm_stream, stable_hash, stream, world_stream
 
 __all__ = [
@@ -16,13 +13,18 @@ __all__ = [
     "Guarantee",
     "Trajectory",
     "algorithm_stream",
+    "arrival_error",
+    "clean_pages",
     "discard_bits",
+    "effective_requests",
     "guarantee",
+    "k_phases",
     "ledger",
     "lru_fault_curve",
     "next_use",
     "optimal_fault_curve",
     "optimal_faults",
+    "phase_bits",
     "prediction_errors",
     "stable_hash",
     "stream",

@@ -4,8 +4,12 @@ Longest forward distance (LFD, Belady's rule): on a fault with a full cache evic
 latest. It is optimal for every prefix of the requests at once. Here in O(n) time without a heap: the next-use
 times of the cached pages are bits of a four-level bitmap, and the victim is its highest set bit.
 
-Source: L. A. Belady, "A study of replacement algorithms for a virtual-storage computer", 1966; discard bits:
-arXiv:2210.02775. The bitmap form is derived here.
+The same optimum without looking ahead, after every request: the layers of Koutsoupias & Papadimitriou, in the form
+of Brodal, Moruz & Negoescu.
+
+Sources: L. A. Belady, "A study of replacement algorithms for a virtual-storage computer", 1966; G. S. Brodal, G.
+Moruz, A. Negoescu, "OnlineMin: a fast strongly competitive randomized paging algorithm", 2015 (layers); discard
+bits: arXiv:2210.02775. The bitmap forms are derived here.
 """
 
 from __future__ import annotations
@@ -24,15 +28,25 @@ from algos.kernels import hold
 
 __all__ = [
     "MAX_REQUESTS",
+    "clear_key",
     "dense_requests",
     "discard_bit_sum",
     "discard_bits",
+    "has_key",
+    "has_keys",
+    "highest_key",
+    "highest_key_up_to",
+    "key_set",
+    "layers_access",
+    "layers_init",
     "lfd_access",
     "lfd_init",
+    "live_optimal_fault_flags",
+    "lowest_key",
     "next_use",
     "optimal_fault_flags",
     "optimal_faults",
-    "prediction_errors",
+    "set_key",
 ]
 
 MAX_REQUESTS = 2**31 - 1
@@ -104,6 +118,20 @@ def optimal_faults(requests: ArrayLike, n_pages: int, cache_size: int) -> int:
     return int(np.count_nonzero(optimal_fault_flags(requests, n_pages, cache_size)))
 
 
+def live_optimal_fault_flags(requests: ArrayLike, n_pages: int, cache_size: int) -> NDArray[np.bool_]:
+    """The same flags as `optimal_fault_flags`, each decided as soon as its request is known.
+
+    No algorithm can have had fewer faults so far than the sum of the flags so far, whatever is requested next.
+    O(n + n_pages).
+
+    Examples
+    --------
+    >>> live_optimal_fault_flags([0, 1, 2, 0, 1, 2], n_pages=3, cache_size=2)
+    array([ True,  True,  True, False,  True, False])
+    """
+    return _layered(dense_requests(requests, n_pages), n_pages, whole_number(cache_size, "cache_size", 1))
+
+
 def discard_bits(
     requests: ArrayLike, n_pages: int, cache_size: int, *, end: Literal["evict", "keep"] = "evict"
 ) -> NDArray[np.uint8]:
@@ -140,30 +168,6 @@ def discard_bits(
     return bits
 
 
-def prediction_errors(bits: ArrayLike, truth: ArrayLike) -> tuple[int, int]:
-    """Numbers of wrong bits: (eta0, eta1) = (predicted 0 where 1 is true, predicted 1 where 0 is true).
-
-    Parameters
-    ----------
-    bits, truth : array of 0 and 1, shape (n,)
-        Predicted and true bits.
-
-    Raises
-    ------
-    ValueError
-        When the shapes differ.
-
-    Examples
-    --------
-    >>> prediction_errors([0, 1, 1, 0], truth=[1, 1, 0, 0])
-    (1, 1)
-    """
-    predicted, true = np.asarray(bits, dtype=bool), np.asarray(truth, dtype=bool)
-    if predicted.shape != true.shape:
-        raise ValueError(f"bits: shape {predicted.shape} does not match the truth's {true.shape}")
-    return int(np.count_nonzero(~predicted & true)), int(np.count_nonzero(predicted & ~true))
-
-
 @guarantee(
     "arXiv:2210.02775, discard bits with the end-of-sequence convention 'evict'",
     kind="identity",
@@ -186,19 +190,14 @@ class _LFD(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def lfd_init(requests: Any, n_pages: int, cache_size: int, params: Any) -> Any:
+def lfd_init(requests: Any, n_pages: Any, cache_size: Any, params: Any) -> Any:
     """Empty cache before the first request, as an eviction policy's `init`."""
-    starts = np.zeros(5, np.int64)
-    size = requests.size
-    for level in range(4):
-        size = (size + 63) // 64
-        starts[level + 1] = starts[level] + size
-    words = np.zeros(starts[4], np.uint64)
+    words, starts = key_set(requests.size)
     return _LFD(_next_use(requests, n_pages), words, starts, np.zeros(2, np.int64), cache_size)
 
 
 @njit(cache=True, forceinline=True)
-def lfd_access(state: Any, page: int, bit: int, t: int, rng: Any) -> bool:
+def lfd_access(state: Any, page: Any, bit: Any, t: Any, rng: Any) -> bool:
     """Serve request t; True for a fault. As an eviction policy's `access`."""
     return _serve(state, t)
 
@@ -217,14 +216,73 @@ def _serve(state, t):
         elif counts[dead] > 0:
             counts[dead] -= 1
         else:
-            _clear_highest(words, starts)
+            clear_key(words, starts, highest_key(words, starts))
     key = np.int64(following[t])
     if key < following.size:
-        _set(words, starts, key)
+        set_key(words, starts, key)
     else:
         counts[dead] += 1
     hold(following, words, starts, counts)
     return fault
+
+
+class _Layers(NamedTuple):
+    # The pages requested so far, by the time of their last request, are cut into k layers; those before the first
+    # boundary, and all others, are in layer 0. The boundaries are times, or dummies before the first request.
+    last: np.ndarray  # (m,) uint32, k + time of the page's last request, 0 before its first
+    words: np.ndarray  # uint64, the set of k + boundary
+    starts: np.ndarray  # (5,) int64
+    cache_size: int
+
+
+@njit(cache=True, nogil=True)
+def layers_init(n_requests: Any, n_pages: Any, cache_size: Any) -> Any:
+    """The layers before the first request."""
+    k = min(cache_size, n_pages)
+    words, starts = key_set(n_requests + k)
+    for dummy in range(k):
+        set_key(words, starts, dummy)
+    return _Layers(np.zeros(n_pages, np.uint32), words, starts, k)
+
+
+@njit(cache=True, forceinline=True)
+def layers_access(state: Any, page: Any, t: int) -> bool:
+    """Take in request t; True when the optimum of the requests so far is one fault more."""
+    last, words, starts, k = state
+    boundary = highest_key_up_to(words, starts, np.int64(last[page]))
+    # A page of layer i joins the front of the last layer and its boundary goes, so that layers i-1 and i are one.
+    fault = last[page] == 0 or boundary < 0
+    if fault:
+        boundary = highest_key(words, starts)
+    clear_key(words, starts, boundary)
+    set_key(words, starts, k + t)
+    last[page] = k + t
+    hold(last, words, starts)
+    return fault
+
+
+@njit(cache=True, nogil=True)
+def _layered(requests, n_pages, cache_size):
+    """Fault flags of the optimum of every prefix, shape (n,)."""
+    state = layers_init(requests.size, n_pages, cache_size)
+    flags = np.empty(requests.size, np.bool_)
+    for t in range(requests.size):
+        flags[t] = layers_access(state, requests[t], t)
+    return flags
+
+
+# A set of integers: four levels of words of 64 bits, one after the other. Level 0 has a bit for each key; level i + 1
+# has bit w when word w of level i is not zero. Policies in other modules keep their pages in such sets too.
+
+
+@njit(cache=True, nogil=True)
+def key_set(size: Any) -> Any:
+    """An empty set for keys in 0..size-1: its words, uint64, and where each level starts in them, shape (5,)."""
+    starts = np.zeros(5, np.int64)
+    for level in range(4):
+        size = (size + 63) // 64
+        starts[level + 1] = starts[level] + size
+    return np.zeros(starts[4], np.uint64), starts
 
 
 @njit(cache=True, forceinline=True)
@@ -234,8 +292,23 @@ def _bit(key):
 
 
 @njit(cache=True, forceinline=True)
-def _set(words, starts, key):
-    """Set the bit of a key, and of each word above that was zero."""
+def has_key(words: Any, key: Any) -> bool:
+    """Whether the key is in the set."""
+    return (words[key >> 6] & _bit(key)) != 0
+
+
+@njit(cache=True, forceinline=True)
+def has_keys(words: Any, starts: Any) -> bool:
+    """Whether the set is not empty."""
+    word = starts[3]
+    while word < starts[4] - 1 and words[word] == 0:
+        word += 1
+    return words[word] != 0
+
+
+@njit(cache=True, forceinline=True)
+def set_key(words: Any, starts: Any, key: Any) -> None:
+    """Put a key into the set: set its bit, and that of each word above that was zero."""
     level = 0
     while level < 4:
         place = starts[level] + (key >> 6)
@@ -247,13 +320,8 @@ def _set(words, starts, key):
 
 
 @njit(cache=True, forceinline=True)
-def _clear_highest(words, starts):
-    """Clear the bit of the largest key, and of each word above that becomes zero."""
-    key = starts[4] - starts[3] - 1
-    while words[starts[3] + key] == 0:
-        key -= 1
-    for level in range(3, -1, -1):
-        key = (key << 6) + _highest_bit(words[starts[level] + key])
+def clear_key(words: Any, starts: Any, key: Any) -> None:
+    """Take a key that is in the set out of it: clear its bit, and that of each word above that becomes zero."""
     level = 0
     while level < 4:
         place = starts[level] + (key >> 6)
@@ -262,6 +330,61 @@ def _clear_highest(words, starts):
         key = key >> 6
         level = level + 1 if left == 0 else 4
     hold(words, starts)
+
+
+@njit(cache=True, forceinline=True)
+def highest_key(words: Any, starts: Any) -> Any:
+    """The largest key of a set that is not empty."""
+    key = starts[4] - starts[3] - 1
+    while words[starts[3] + key] == 0:
+        key -= 1
+    for level in range(3, -1, -1):
+        key = (key << 6) + _highest_bit(words[starts[level] + key])
+    hold(words, starts)
+    return key
+
+
+@njit(cache=True, forceinline=True)
+def lowest_key(words: Any, starts: Any) -> Any:
+    """The smallest key of a set that is not empty."""
+    key = np.int64(0)
+    while words[starts[3] + key] == 0:
+        key += 1
+    for level in range(3, -1, -1):
+        word = words[starts[level] + key]
+        key = (key << 6) + _highest_bit(word & ~(word - np.uint64(1)))
+    hold(words, starts)
+    return key
+
+
+@njit(cache=True, forceinline=True)
+def highest_key_up_to(words: Any, starts: Any, key: Any) -> Any:
+    """The largest key of the set that is not above this one, or -1."""
+    found = np.int64(-1)
+    level = 0
+    # Up, until a word has a bit at or, above level 0, below our own.
+    below = _bit(key) | (_bit(key) - np.uint64(1))
+    while level < 4:
+        word = words[starts[level] + (key >> 6)] & below
+        if word != 0:
+            found = (key >> 6 << 6) + _highest_bit(word)
+            break
+        key = key >> 6
+        below = _bit(key) - np.uint64(1)
+        level += 1
+    if found < 0:
+        # The top level may have several words.
+        key -= 1
+        while key >= 0 and words[starts[3] + key] == 0:
+            key -= 1
+        if key >= 0:
+            found = (key << 6) + _highest_bit(words[starts[3] + key])
+            level = 3
+    if found >= 0:
+        for lower in range(level - 1, -1, -1):
+            found = (found << 6) + _highest_bit(words[starts[lower] + found])
+    hold(words, starts)
+    return found
 
 
 @njit(cache=True, nogil=True)

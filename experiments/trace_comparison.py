@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algos.contracts import whole_number
-from algos.optimal_paging import prediction_errors
+from algos.predictions import prediction_errors
 from algos.streams import algorithm_stream, world_stream
 from experiments.claims import Claim, Interval, exact, mean_interval
 from experiments.experiment import Cell, Experiment, NamedFigure, NamedTable, Scale

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from algos.contracts import Count, description
 from algos.optimal_paging import MAX_REQUESTS
+from algos.predictions import checked_arrivals, checked_bits
 from simulators.page_ids import dense_page_ids
 from simulators.trace_files import TraceFormat, read_page_ids
 
@@ -30,13 +31,16 @@ class Trace:
         order of first occurrence; `pages` keeps the originals.
     bits : array of 0 and 1, shape (n,), optional
         The predicted bit that arrives with each request.
+    arrivals : array of float, shape (n,), optional
+        The predicted time of the page's next request that arrives with each request: requests are numbered from 0,
+        inf (or any time from n on) says never again.
     name : str
         What plots and tables call it.
 
     Raises
     ------
     ValueError
-        When the ids are not one-dimensional, mix types or hold NaN, or a bit is neither 0 nor 1.
+        When the ids are not one-dimensional, mix types or hold NaN, a bit is neither 0 nor 1, or a time is NaN.
 
     Examples
     --------
@@ -51,11 +55,20 @@ class Trace:
     """Original id of each dense id, shape (m,)."""
     bits: NDArray[np.uint8] | None
     """Predicted bits, shape (n,), read-only, or None."""
+    arrivals: NDArray[np.float64] | None
+    """Predicted times of the next request, shape (n,), read-only, or None."""
     name: str
 
-    def __init__(self, requests: Any, *, bits: ArrayLike | None = None, name: str = "trace") -> None:
+    def __init__(
+        self,
+        requests: Any,
+        *,
+        bits: ArrayLike | None = None,
+        arrivals: ArrayLike | None = None,
+        name: str = "trace",
+    ) -> None:
         codes, pages = dense_page_ids(requests)
-        self._fill(codes, pages, bits, name)
+        self._fill(codes, pages, bits, arrivals, name)
 
     @classmethod
     def from_file(
@@ -101,16 +114,24 @@ class Trace:
         """
         codes, pages = read_page_ids(path, column=column, header=header, delimiter=delimiter, format=format)
         trace = cls.__new__(cls)
-        trace._fill(codes, pages, None, Path(path).name.partition(".")[0])
+        trace._fill(codes, pages, None, None, Path(path).name.partition(".")[0])
         return trace
 
-    def _fill(self, codes: NDArray[np.uint32], pages: NDArray[Any], bits: ArrayLike | None, name: str) -> None:
+    def _fill(
+        self,
+        codes: NDArray[np.uint32],
+        pages: NDArray[Any],
+        bits: ArrayLike | None,
+        arrivals: ArrayLike | None,
+        name: str,
+    ) -> None:
         if codes.size > MAX_REQUESTS:
             raise ValueError(f"requests: {codes.size} requests are more than {MAX_REQUESTS}")
         for array in (codes, pages):
             array.flags.writeable = False
         self.requests, self.pages, self.name = codes, pages, name
-        self.bits = None if bits is None else _checked_bits(bits, codes.size)
+        self.bits = None if bits is None else checked_bits(bits, codes.size)
+        self.arrivals = None if arrivals is None else checked_arrivals(arrivals, codes.size)
 
     @property
     def n_pages(self) -> int:
@@ -121,13 +142,27 @@ class Trace:
         return int(self.requests.size)
 
     def __repr__(self) -> str:
-        predicted = "" if self.bits is None else ", with predicted bits"
-        return f"Trace({self.name!r}, {len(self)} requests of {self.n_pages} pages{predicted})"
+        given = {"predicted bits": self.bits, "predicted arrivals": self.arrivals}
+        predicted = " and ".join(name for name, values in given.items() if values is not None)
+        suffix = f", with {predicted}" if predicted else ""
+        return f"Trace({self.name!r}, {len(self)} requests of {self.n_pages} pages{suffix})"
 
-    def with_bits(self, bits: ArrayLike) -> Trace:
-        """Return the same requests with predicted bits, shape (n,), each 0 or 1."""
+    def with_bits(self, bits: ArrayLike | None) -> Trace:
+        """Return the same requests with other predicted bits, shape (n,), each 0 or 1; or without."""
         trace = Trace.__new__(Trace)
-        trace._fill(self.requests, self.pages, bits, self.name)
+        trace._fill(self.requests, self.pages, bits, self.arrivals, self.name)
+        return trace
+
+    def with_arrivals(self, arrivals: ArrayLike | None) -> Trace:
+        """Return the same requests with other predicted times of the next one, shape (n,), inf for never; or without.
+
+        Examples
+        --------
+        >>> Trace("abca").with_arrivals([3, float("inf"), 9, 4])
+        Trace('trace', 4 requests of 3 pages, with predicted arrivals)
+        """
+        trace = Trace.__new__(Trace)
+        trace._fill(self.requests, self.pages, self.bits, arrivals, self.name)
         return trace
 
     def fingerprint(self) -> str:
@@ -169,21 +204,6 @@ class ZipfTrace:
         cumulative[-1] = 1.0
         ranks = _invert(cumulative, self.length, rng)
         return Trace(ranks, name=f"zipf({self.exponent:g})")
-
-
-def _checked_bits(bits: ArrayLike, length: int) -> NDArray[np.uint8]:
-    given = np.asarray(bits)
-    if given.shape != (length,):
-        raise ValueError(f"bits: shape {given.shape} does not match the {length} requests")
-    if given.dtype.kind not in "biuf":
-        raise ValueError(f"bits: {given.dtype} are neither 0 nor 1")
-    wrong = (given != 0) & (given != 1)
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        raise ValueError(f"bits: {given[index]} at index {index} is neither 0 nor 1")
-    checked = given.astype(np.uint8)
-    checked.flags.writeable = False
-    return checked
 
 
 @njit(cache=True, nogil=True)

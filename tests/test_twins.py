@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 
-from algos import miss_ratio_curves, optimal_paging
+from algos import clean_pages, miss_ratio_curves, optimal_paging, phase_bits, predictions
 from bandits import UCB1, ThompsonSampling
 from online.paging import (
     ARC,
@@ -20,30 +20,49 @@ from online.paging import (
     LRU,
     S3FIFO,
     Belady,
+    BlindOracle,
     Clock,
+    DiscardBitGuard,
+    FlushWhenAllZeros,
     FlushWhenFull,
+    Guard,
+    LMarker,
+    LNonMarker,
     Mark0,
+    MarkAndPredict,
     Marker,
+    PredictiveMarker,
     RandomEviction,
     Sieve,
+    mark0_instance_bound,
 )
 from simulators import BernoulliArms, Trace, ZipfTrace, page_ids, traces
 
 MODULES = (
     "algos.miss_ratio_curves",
     "algos.optimal_paging",
+    "algos.phases",
+    "algos.predictions",
     "bandits.policy",
     "bandits.thompson",
     "bandits.ucb",
+    "online.paging.arrivals",
     "online.paging.classical",
     "online.paging.clock",
     "online.paging.frequency",
+    "online.paging.guard",
+    "online.paging.phase_bits",
     "online.paging.policy",
     "online.paging.randomized",
     "online.paging.succinct",
     "simulators.arms",
     "simulators.page_ids",
     "simulators.traces",
+)
+POLICIES = (
+    *(LRU, FIFO, FlushWhenFull, Clock, LFU, Sieve, S3FIFO, ARC, Belady, RandomEviction, Marker),
+    *(FlushWhenAllZeros, Mark0, MarkAndPredict, DiscardBitGuard),
+    *(BlindOracle, PredictiveMarker, LMarker, LNonMarker, Guard),
 )
 UNINTERPRETABLE = {"_highest_bit", "_ones_in"}  # one machine instruction each; tested against int's own
 
@@ -82,9 +101,14 @@ def test_no_module_with_kernels_is_forgotten():
 @given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 6), st.integers(0, 2**32), st.data())
 def test_eviction_policies(requests, k, seed, data):
     bits = data.draw(st.lists(st.integers(0, 1), min_size=len(requests), max_size=len(requests)))
-    trace = Trace(requests, bits=bits)
-    deterministic = (policy(k) for policy in (LRU, FIFO, FlushWhenFull, Clock, LFU, Sieve, S3FIFO, ARC, Belady))
-    for policy in (*deterministic, RandomEviction(k), Marker(k), Mark0(k), Mark0(k, eager=True)):
+    arrivals = data.draw(st.lists(st.integers(0, 60), min_size=len(requests), max_size=len(requests)))
+    trace = Trace(requests, bits=bits, arrivals=arrivals)
+    variants = (
+        Mark0(k, eager=True),
+        FlushWhenAllZeros(k, flush="relabel"),
+        MarkAndPredict(k, deterministic=True),
+    )
+    for policy in (*(policy(k) for policy in POLICIES), *variants):
         fast = policy.run(trace, rng=np.random.default_rng(seed))
         slow = interpreted_all_the_way(lambda p=policy: p.run(trace, rng=np.random.default_rng(seed), compiled=False))
         assert fast.equals(slow), policy
@@ -126,6 +150,11 @@ def test_array_kernels(requests, k):
             (hashed.tobytes(), pages.tobytes()),
             miss_ratio_curves.lru_fault_curve(requests, 10).tobytes(),
             miss_ratio_curves.optimal_fault_curve(requests, 10).tobytes(),
+            optimal_paging.live_optimal_fault_flags(requests, 10, k).tobytes(),
+            clean_pages(requests, 10, k).tobytes(),
+            *(part.tobytes() for part in phase_bits(requests, 10, k)),
+            mark0_instance_bound(requests, [page % 2 for page in requests], 10, k),
+            predictions.arrival_ranks(np.array(requests) / 3).tobytes(),
             traces._invert(np.array([0.2, 0.7, 1.0]), 40, np.random.default_rng(len(requests))).tobytes(),
         )
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from algos.optimal_paging import optimal_faults, prediction_errors
+from algos.optimal_paging import optimal_faults
+from algos.predictions import prediction_errors
 from algos.streams import algorithm_stream, world_stream
 from experiments.claims import Claim, exact, mean_interval
 from experiments.experiment import Cell, Experiment, NamedFigure, Scale

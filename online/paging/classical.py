@@ -15,7 +15,7 @@ from numba import njit
 from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from online.paging.policy import EvictionKernels, EvictionPolicy
+from online.paging.policy import EVERYTHING, NOTHING, EvictionKernels, EvictionPolicy
 
 __all__ = ["FIFO", "LRU", "FlushWhenFull", "fifo_bound", "flush_when_full_bound", "lru_augmentation_bound", "lru_bound"]
 
@@ -37,7 +37,7 @@ class LRU(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_lru_init, _lru_access)
+        return EvictionKernels(_lru_init, _lru_access, _lru_holds, _lru_evicted)
 
 
 @description
@@ -57,7 +57,7 @@ class FIFO(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_fifo_init, _fifo_access)
+        return EvictionKernels(_fifo_init, _fifo_access, _fifo_holds, _fifo_evicted)
 
 
 @description
@@ -77,7 +77,7 @@ class FlushWhenFull(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_flush_init, _flush_access)
+        return EvictionKernels(_flush_init, _flush_access, _flush_holds, _flush_evicted)
 
 
 @guarantee("Sleator & Tarjan 1985, Theorem 6 with h = k", kind="upper", algorithm="LRU", evidence="textbook")
@@ -148,18 +148,19 @@ def lru_augmentation_bound(opt: float, cache_size: int, optimum_cache_size: int)
 class _LRU(NamedTuple):
     requests: np.ndarray  # (n,) uint32, the trace; only its past is read
     last: np.ndarray  # (m,) uint32, 1 + time of the page's last request, 0 before its first
-    counts: np.ndarray  # (2,) int64: pages cached; head: a page is cached exactly when last > head
+    counts: np.ndarray  # (3,) int64: pages cached; head: a page is cached exactly when last > head; page evicted last
     cache_size: int
 
 
 @njit(cache=True)
 def _lru_init(requests, n_pages, cache_size, params):
-    return _LRU(requests, np.zeros(n_pages, np.uint32), np.zeros(2, np.int64), cache_size)
+    counts = np.array([0, 0, NOTHING])
+    return _LRU(requests, np.zeros(n_pages, np.uint32), counts, cache_size)
 
 
 @njit(cache=True, forceinline=True)
 def _lru_access(state, page, bit, t, rng):
-    cached, head = 0, 1
+    cached, head, victim = 0, 1, 2
     last, counts = state.last, state.counts
     hit = last[page] > counts[head]
     last[page] = t + 1
@@ -174,29 +175,58 @@ def _lru_access(state, page, bit, t, rng):
     while last[state.requests[h]] != h + 1:
         h += 1
     counts[head] = h + 1
+    counts[victim] = state.requests[h]
     return True
+
+
+@njit(cache=True, forceinline=True)
+def _lru_holds(state, page):
+    return state.last[page] > state.counts[1]
+
+
+@njit(cache=True, forceinline=True)
+def _lru_evicted(state):
+    return state.counts[2]
 
 
 class _FIFO(NamedTuple):
     load: np.ndarray  # (m,) uint32, number of the load that brought the page in last, 0 before its first
-    faults: np.ndarray  # (1,) int64, loads so far
+    loaded: np.ndarray  # (k,) uint32, the page of each of the last k loads, a ring
+    counts: np.ndarray  # (3,) int64: loads so far; place of the next one in the ring; page evicted last
     cache_size: int
 
 
 @njit(cache=True)
 def _fifo_init(requests, n_pages, cache_size, params):
-    return _FIFO(np.zeros(n_pages, np.uint32), np.zeros(1, np.int64), cache_size)
+    loaded = np.zeros(min(cache_size, n_pages), np.uint32)
+    return _FIFO(np.zeros(n_pages, np.uint32), loaded, np.array([0, 0, NOTHING]), cache_size)
 
 
 @njit(cache=True, forceinline=True)
 def _fifo_access(state, page, bit, t, rng):
     # The cache holds the pages of the last cache_size loads.
-    faults = state.faults[0]
-    if state.load[page] > max(0, faults - state.cache_size):
-        return False
-    state.load[page] = faults + 1
-    state.faults[0] = faults + 1
-    return True
+    loads, place, victim = 0, 1, 2
+    load, loaded, counts, cache_size = state
+    fault = load[page] <= max(0, counts[loads] - cache_size)
+    if fault:
+        if counts[loads] >= cache_size:
+            counts[victim] = loaded[counts[place]]
+        loaded[counts[place]] = page
+        counts[place] = counts[place] + 1 if counts[place] + 1 < loaded.size else 0
+        counts[loads] += 1
+        load[page] = counts[loads]
+    hold(load, loaded, counts)
+    return fault
+
+
+@njit(cache=True, forceinline=True)
+def _fifo_holds(state, page):
+    return state.load[page] > max(0, state.counts[0] - state.cache_size)
+
+
+@njit(cache=True, forceinline=True)
+def _fifo_evicted(state):
+    return state.counts[2]
 
 
 class _Flush(NamedTuple):
@@ -223,3 +253,14 @@ def _flush_access(state, page, bit, t, rng):
         epoch[page] = counts[flushes] + 1
     hold(epoch, counts)
     return fault
+
+
+@njit(cache=True, forceinline=True)
+def _flush_holds(state, page):
+    return state.epoch[page] == state.counts[1] + 1
+
+
+@njit(cache=True, forceinline=True)
+def _flush_evicted(state):
+    # The only page in the cache right after a fault is the one that a flush made place for.
+    return EVERYTHING if state.counts[0] == 1 and state.counts[1] > 0 else NOTHING

@@ -16,7 +16,7 @@ from numba import njit
 from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from online.paging.policy import EvictionKernels, EvictionPolicy
+from online.paging.policy import NOTHING, EvictionKernels, EvictionPolicy
 
 __all__ = ["S3FIFO", "Clock", "Sieve", "clock_bound"]
 
@@ -40,7 +40,7 @@ class Clock(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_clock_init, _clock_access)
+        return EvictionKernels(_clock_init, _clock_access, _clock_holds, _last_evicted)
 
 
 @description
@@ -61,7 +61,7 @@ class Sieve(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_sieve_init, _sieve_access)
+        return EvictionKernels(_sieve_init, _sieve_access, _sieve_holds, _last_evicted)
 
 
 @description
@@ -84,7 +84,7 @@ class S3FIFO(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_s3fifo_init, _s3fifo_access)
+        return EvictionKernels(_s3fifo_init, _s3fifo_access, _s3fifo_holds, _last_evicted)
 
 
 @guarantee("Sleator & Tarjan 1985, marking argument", kind="upper", algorithm="Clock", evidence="textbook")
@@ -105,18 +105,18 @@ class _Clock(NamedTuple):
     slots: np.ndarray  # (k,) uint32, the cached pages around the dial
     slot_of: np.ndarray  # (m,) int32, slot of a page, -1 when it is not cached
     referenced: np.ndarray  # (m,) bool
-    counts: np.ndarray  # (2,) int64: pages cached, and the slot under the hand
+    counts: np.ndarray  # (3,) int64: page evicted last; pages cached; the slot under the hand
 
 
 @njit(cache=True)
 def _clock_init(requests, n_pages, cache_size, params):
     slots = np.zeros(min(cache_size, n_pages), np.uint32)
-    return _Clock(slots, np.full(n_pages, -1, np.int32), np.zeros(n_pages, np.bool_), np.zeros(2, np.int64))
+    return _Clock(slots, np.full(n_pages, -1, np.int32), np.zeros(n_pages, np.bool_), np.array([NOTHING, 0, 0]))
 
 
 @njit(cache=True, forceinline=True)
 def _clock_access(state, page, bit, t, rng):
-    cached, hand = 0, 1
+    evicted, cached, hand = 0, 1, 2
     slots, slot_of, referenced, counts = state
     fault = slot_of[page] < 0
     if fault:
@@ -129,6 +129,7 @@ def _clock_access(state, page, bit, t, rng):
                 referenced[slots[slot]] = False
                 slot = slot + 1 if slot + 1 < slots.size else 0
             slot_of[slots[slot]] = -1
+            counts[evicted] = slots[slot]
             counts[hand] = slot + 1 if slot + 1 < slots.size else 0
         slots[slot] = page
         slot_of[page] = slot
@@ -137,18 +138,27 @@ def _clock_access(state, page, bit, t, rng):
     return fault
 
 
+@njit(cache=True, forceinline=True)
+def _clock_holds(state, page):
+    return state.slot_of[page] >= 0
+
+
+@njit(cache=True, forceinline=True)
+def _last_evicted(state):
+    return state.counts[0]
+
+
 class _Sieve(NamedTuple):
     older: np.ndarray  # (m + 1,) int32, neighbour towards the tail; entry m is the head's
     newer: np.ndarray  # (m + 1,) int32, neighbour towards the head; entry m is the tail's
     visited: np.ndarray  # (m,) int8: -1 not cached, 0 not visited, 1 visited
-    counts: np.ndarray  # (2,) int64: pages cached, and the page under the hand (m when unset)
+    counts: np.ndarray  # (3,) int64: page evicted last; pages cached; the page under the hand (m when unset)
     cache_size: int
 
 
 @njit(cache=True)
 def _sieve_init(requests, n_pages, cache_size, params):
-    counts = np.zeros(2, np.int64)
-    counts[1] = n_pages
+    counts = np.array([NOTHING, 0, n_pages])
     return _Sieve(
         np.full(n_pages + 1, n_pages, np.int32),
         np.full(n_pages + 1, n_pages, np.int32),
@@ -160,7 +170,7 @@ def _sieve_init(requests, n_pages, cache_size, params):
 
 @njit(cache=True, forceinline=True)
 def _sieve_access(state, page, bit, t, rng):
-    cached, hand = 0, 1
+    evicted, cached, hand = 0, 1, 2
     older, newer, visited, counts, cache_size = state
     end = visited.size
     fault = visited[page] < 0
@@ -178,6 +188,7 @@ def _sieve_access(state, page, bit, t, rng):
             newer[older[victim]] = newer[victim]
             older[newer[victim]] = older[victim]
             visited[victim] = -1
+            counts[evicted] = victim
         else:
             counts[cached] += 1
         head = older[end]
@@ -192,13 +203,18 @@ def _sieve_access(state, page, bit, t, rng):
     return fault
 
 
+@njit(cache=True, forceinline=True)
+def _sieve_holds(state, page):
+    return state.visited[page] >= 0
+
+
 class _S3FIFO(NamedTuple):
     queue: np.ndarray  # (2, k + 1) uint32, the small and the main queue, each a ring
     ends: np.ndarray  # (2, 2) int64, where the oldest page of each ring is, and how many pages it holds
     frequency: np.ndarray  # (m,) int32, requests since load (small) or since the last round (main), -1 when not cached
     ghost_next: np.ndarray  # (m + 1,) int32, the ghost queue from oldest to newest, a ring through entry m
     ghost_previous: np.ndarray  # (m + 1,) int32; -1 for pages that are not in the ghost
-    counts: np.ndarray  # (2,) int64: ids in the ghost, and whether a page was ever evicted
+    counts: np.ndarray  # (2,) int64: page evicted last; ids in the ghost
     sizes: np.ndarray  # (4,) int64: cache, small, main, ghost
 
 
@@ -218,7 +234,7 @@ def _s3fifo_init(requests, n_pages, cache_size, params):
         np.full(n_pages, -1, np.int32),
         following,
         previous,
-        np.zeros(2, np.int64),
+        np.array([NOTHING, 0]),
         sizes,
     )
 
@@ -226,7 +242,7 @@ def _s3fifo_init(requests, n_pages, cache_size, params):
 @njit(cache=True, forceinline=True)
 def _s3fifo_access(state, page, bit, t, rng):
     small, main, held = 0, 1, 1
-    in_ghost, evicted = 0, 1
+    evicted, in_ghost = 0, 1
     queue, ends, frequency, ghost_next, ghost_previous, counts, sizes = state
     end = frequency.size
     fault = frequency[page] < 0
@@ -238,7 +254,6 @@ def _s3fifo_access(state, page, bit, t, rng):
             ghost_previous[page] = -1
             counts[in_ghost] -= 1
         while ends[small, held] + ends[main, held] >= sizes[0]:
-            counts[evicted] = 1
             if ends[main, held] > sizes[2] or ends[small, held] == 0:
                 candidate = _pop(queue, ends, main)
                 while frequency[candidate] >= 1:
@@ -246,6 +261,7 @@ def _s3fifo_access(state, page, bit, t, rng):
                     _push(queue, ends, main, candidate)
                     candidate = _pop(queue, ends, main)
                 frequency[candidate] = -1
+                counts[evicted] = candidate
             else:
                 candidate = _pop(queue, ends, small)
                 # Pages requested twice go on to the main queue, whatever its size, until one leaves the small queue.
@@ -258,6 +274,7 @@ def _s3fifo_access(state, page, bit, t, rng):
                     _push(queue, ends, main, candidate)
                 else:
                     frequency[candidate] = -1
+                    counts[evicted] = candidate
                     if sizes[3] > 0:
                         if counts[in_ghost] == sizes[3]:
                             forgotten = ghost_next[end]
@@ -271,13 +288,18 @@ def _s3fifo_access(state, page, bit, t, rng):
                         ghost_previous[candidate] = newest
                         ghost_next[candidate] = end
                         ghost_previous[end] = candidate
-        to_main = remembered or (counts[evicted] == 0 and ends[small, held] >= sizes[1])
+        to_main = remembered or (counts[evicted] < 0 and ends[small, held] >= sizes[1])
         _push(queue, ends, main if to_main else small, page)
         frequency[page] = 0
     else:
         frequency[page] += 1
     hold(queue, ends, frequency, ghost_next, ghost_previous, counts, sizes)
     return fault
+
+
+@njit(cache=True, forceinline=True)
+def _s3fifo_holds(state, page):
+    return state.frequency[page] >= 0
 
 
 @njit(cache=True, forceinline=True)

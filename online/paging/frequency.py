@@ -14,7 +14,7 @@ from numba import njit
 
 from algos.contracts import description
 from algos.kernels import hold
-from online.paging.policy import EvictionKernels, EvictionPolicy
+from online.paging.policy import NOTHING, EvictionKernels, EvictionPolicy
 
 __all__ = ["ARC", "LFU"]
 
@@ -35,7 +35,7 @@ class LFU(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_lfu_init, _lfu_access)
+        return EvictionKernels(_lfu_init, _lfu_access, _lfu_holds, _lfu_evicted)
 
 
 @description
@@ -57,7 +57,7 @@ class ARC(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_arc_init, _arc_access)
+        return EvictionKernels(_arc_init, _arc_access, _arc_holds, _arc_evicted)
 
 
 class _LFU(NamedTuple):
@@ -65,7 +65,9 @@ class _LFU(NamedTuple):
     previous: np.ndarray  # (m,) int32, the page before it, -1 at the oldest
     bucket_of: np.ndarray  # (m,) int32, bucket of a page, -1 when it is not cached
     buckets: np.ndarray  # (k + 2, 5) int64: frequency, oldest page, newest page, next bucket, bucket before
-    counts: np.ndarray  # (3,) int64: pages cached, bucket of the lowest frequency or -1, first free bucket
+    counts: (
+        np.ndarray
+    )  # (4,) int64: pages cached; bucket of the lowest frequency or -1; first free one; page evicted last
     cache_size: int
 
 
@@ -75,8 +77,7 @@ def _lfu_init(requests, n_pages, cache_size, params):
     buckets = np.full((size, 5), -1, np.int64)
     for bucket in range(size - 1):
         buckets[bucket, 3] = bucket + 1  # the free buckets, chained
-    counts = np.zeros(3, np.int64)
-    counts[1] = -1
+    counts = np.array([0, -1, 0, NOTHING])
     return _LFU(
         np.full(n_pages, -1, np.int32),
         np.full(n_pages, -1, np.int32),
@@ -89,7 +90,7 @@ def _lfu_init(requests, n_pages, cache_size, params):
 
 @njit(cache=True, forceinline=True)
 def _lfu_access(state, page, bit, t, rng):
-    cached, lowest = 0, 1
+    cached, lowest, evicted = 0, 1, 3
     following, previous, bucket_of, buckets, counts, cache_size = state
     bucket = np.int64(bucket_of[page])
     fault = bucket < 0
@@ -98,6 +99,7 @@ def _lfu_access(state, page, bit, t, rng):
             victim = buckets[counts[lowest], 1]
             _take_out(following, previous, bucket_of, buckets, counts, victim)
             bucket_of[victim] = -1
+            counts[evicted] = victim
         else:
             counts[cached] += 1
         target = counts[lowest]
@@ -120,6 +122,16 @@ def _lfu_access(state, page, bit, t, rng):
     bucket_of[page] = target
     hold(following, previous, bucket_of, buckets, counts)
     return fault
+
+
+@njit(cache=True, forceinline=True)
+def _lfu_holds(state, page):
+    return state.bucket_of[page] >= 0
+
+
+@njit(cache=True, forceinline=True)
+def _lfu_evicted(state):
+    return state.counts[3]
 
 
 @njit(cache=True, forceinline=True)
@@ -172,13 +184,14 @@ def _new_bucket(buckets, counts, frequency, lower, upper):
 
 # The four lists of ARC: T1 and T2 hold the cache (seen once, seen again), B1 and B2 remember what left them.
 _T1, _T2, _B1, _B2, _NOWHERE = 0, 1, 2, 3, 4
+_EVICTED = 4  # where `sizes` keeps the page evicted last
 
 
 class _ARC(NamedTuple):
     newer: np.ndarray  # (m + 4,) int32, neighbour towards the most recent; entry m + i belongs to list i itself
     older: np.ndarray  # (m + 4,) int32, neighbour towards the least recent
     where: np.ndarray  # (m,) int8, list of a page, or _NOWHERE
-    sizes: np.ndarray  # (5,) int64, pages in each list; the last entry is not used
+    sizes: np.ndarray  # (5,) int64: pages in each list; the page evicted last
     border: np.ndarray  # (1,) float64, p, the size that T1 should have
     cache_size: int
 
@@ -190,7 +203,7 @@ def _arc_init(requests, n_pages, cache_size, params):
         newer,
         newer.copy(),
         np.full(n_pages, _NOWHERE, np.int8),
-        np.zeros(5, np.int64),
+        np.array([0, 0, 0, 0, NOTHING]),
         np.zeros(1, np.float64),
         cache_size,
     )
@@ -214,7 +227,9 @@ def _arc_access(state, page, bit, t, rng):
                 _move(newer, older, where, sizes, _least_recent(newer, where, _B1), _NOWHERE)
                 _replace(newer, older, where, sizes, border, False)
             else:
-                _move(newer, older, where, sizes, _least_recent(newer, where, _T1), _NOWHERE)
+                victim = _least_recent(newer, where, _T1)
+                _move(newer, older, where, sizes, victim, _NOWHERE)
+                sizes[_EVICTED] = victim
         else:
             total = sizes[_T1] + sizes[_T2] + sizes[_B1] + sizes[_B2]
             if total >= k:
@@ -227,12 +242,23 @@ def _arc_access(state, page, bit, t, rng):
 
 
 @njit(cache=True, forceinline=True)
+def _arc_holds(state, page):
+    return state.where[page] < _B1
+
+
+@njit(cache=True, forceinline=True)
+def _arc_evicted(state):
+    return state.sizes[_EVICTED]
+
+
+@njit(cache=True, forceinline=True)
 def _replace(newer, older, where, sizes, border, in_b2):
     """Move the least recent page of T1 or T2 to the list that remembers it."""
     ones = sizes[_T1]
     from_t1 = ones >= 1 and (ones > border[0] or (in_b2 and ones == border[0]))
     victim = _least_recent(newer, where, _T1 if from_t1 else _T2)
     _move(newer, older, where, sizes, victim, _B1 if from_t1 else _B2)
+    sizes[_EVICTED] = victim
     hold(newer, older, where, sizes, border)
 
 

@@ -1,4 +1,4 @@
-"""The contract of eviction policies: two functions over a state, and the loop that replays a trace through them.
+"""The contract of eviction policies: functions over a state, and the loop that replays a trace through them.
 
 A policy keeps its cache in a ``NamedTuple`` of arrays.
 
@@ -7,13 +7,20 @@ A policy keeps its cache in a ``NamedTuple`` of arrays.
 * ``access(state, page, bit, t, rng)`` serves request number t, counted from 0, and returns True for a fault. The
   bit is the prediction that came with the request, 0 where the policy uses none.
 
+Two more let others look into the cache, and are needed only by policies that follow this one (`CombineRandomized`,
+`FollowThePrediction` and their like) and by adversaries:
+
+* ``holds(state, page)`` tells whether the page is in the cache now.
+* ``evicted(state)``, asked right after a fault, returns the page that was evicted to make place, `NOTHING` when
+  there was place, or `EVERYTHING` when all pages but the requested one have left.
+
 Costs are counted from an empty cache, one a fault, compulsory faults included; the requested page must be loaded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -33,7 +40,21 @@ from algos.kernels import compiled as as_compiled
 from algos.kernels import interpreted as as_interpreted
 from algos.optimal_paging import dense_requests
 
-__all__ = ["CustomEviction", "EvictionKernels", "EvictionPolicy", "RequestSequence"]
+__all__ = [
+    "EVERYTHING",
+    "NOTHING",
+    "CustomEviction",
+    "EvictionKernels",
+    "EvictionPolicy",
+    "Prediction",
+    "RequestSequence",
+]
+
+Prediction = Literal["discard bits", "phase bits", "next arrivals"]
+"""What a policy with predictions reads: `trace.bits`, of one or the other meaning, or `trace.arrivals`."""
+
+NOTHING, EVERYTHING = -1, -2
+"""What ``evicted`` answers instead of a page."""
 
 
 class RequestSequence(Protocol):
@@ -51,10 +72,12 @@ class RequestSequence(Protocol):
 
 
 class EvictionKernels(NamedTuple):
-    """The two functions of a policy, plain Python or compiled."""
+    """The functions of a policy, plain Python or compiled; the last two may be missing."""
 
     init: Callable[..., Any]
     access: Callable[..., Any]
+    holds: Callable[..., Any] | None = None
+    evicted: Callable[..., Any] | None = None
 
 
 @description
@@ -70,17 +93,35 @@ class EvictionPolicy:
     cache_size: Count
 
     randomized: ClassVar[bool] = False
-    """Whether the policy draws random numbers, so that `run` needs a generator."""
-    predicted: ClassVar[bool] = False
-    """Whether the policy reads the predicted bits of a trace."""
+    """Whether policies of this class draw random numbers, so that `run` needs a generator."""
+    predicted: ClassVar[Prediction | None] = None
+    """Which predictions of a trace the policy reads, if any."""
+
+    def draws(self) -> bool:
+        """Whether this policy draws random numbers, where that depends on its fields."""
+        return self.randomized
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
         raise NotImplementedError(f"{type(self).__name__} must define kernels()")
 
+    def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
+        """The functions of the policy in one form, `algos.kernels.compiled` or `algos.kernels.interpreted`."""
+        init, access, holds, evicted = self.kernels()
+        return EvictionKernels(
+            form(init),
+            form(access),
+            None if holds is None else form(holds),
+            None if evicted is None else form(evicted),
+        )
+
     def parameters(self) -> Any:
         """What `init` gets as `params`: a number, a tuple or a named tuple of numbers and arrays."""
         return ()
+
+    def parameters_for(self, trace: Any) -> Any:
+        """What `init` gets as `params` for this trace, where that depends on it."""
+        return self.parameters()
 
     def predictions(self, trace: Any) -> NDArray[Any]:
         """The predictions that arrive with the requests, shape (n,); shape (1,) where the policy uses none."""
@@ -116,7 +157,9 @@ class EvictionPolicy:
         Returns
         -------
         Trajectory
-            Metric ``faults``, cumulative; outcome ``faults``, ``hits``, ``requests``.
+            Metric ``faults``, cumulative; outcome ``faults``, ``hits``, ``evictions``, ``requests``. Each fault
+            loads a page, so that evictions are the faults less the pages that are in the cache at the end; a policy
+            of your own without ``holds`` is taken for lazy.
 
         Raises
         ------
@@ -131,18 +174,17 @@ class EvictionPolicy:
         length = requests.size if horizon is None else int(horizon)
         # A deterministic policy never draws, but the compiled loop wants a generator all the same.
         stream = (
-            check_generator(rng, type(self).__name__)
-            if self.randomized
-            else np.random.Generator(np.random.PCG64DXSM(0))
+            check_generator(rng, type(self).__name__) if self.draws() else np.random.Generator(np.random.PCG64DXSM(0))
         )
         predictions = read_only(self.predictions(drawn))  # one type for the compiler, whoever made the array
         rounds = checkpoint_rounds(length, checkpoints, spacing="linear", count=100)
-        kernels = self.kernels()
         form = as_compiled if compiled else as_interpreted
-        curve = form(_replay)(
-            form(kernels.init),
-            form(kernels.access),
-            self.parameters(),
+        kernels = self.kernels_in(form)
+        curve, held = form(_replay)(
+            kernels.init,
+            kernels.access,
+            kernels.holds,
+            self.parameters_for(drawn),
             requests[:length],
             predictions,
             0 if predictions.size == 1 else 1,
@@ -152,7 +194,9 @@ class EvictionPolicy:
             stream,
         )
         faults = int(curve[-1]) if length else 0
-        return Trajectory(rounds, {"faults": curve}, {"faults": faults, "hits": length - faults, "requests": length})
+        held = min(self.cache_size, faults) if kernels.holds is None else int(held)
+        outcome = {"faults": faults, "hits": length - faults, "evictions": faults - held, "requests": length}
+        return Trajectory(rounds, {"faults": curve}, outcome)
 
 
 @description
@@ -167,17 +211,21 @@ class CustomEviction(EvictionPolicy):
         As described at the top of this module. To run compiled they must be within what Numba compiles.
     params : number, tuple or named tuple
         Handed to `init`.
+    holds, evicted : callable, optional
+        As described at the top of this module: needed when another policy is to follow this one.
     """
 
     init: Callable[..., Any]
     access: Callable[..., Any]
     params: Any = ()
+    holds: Callable[..., Any] | None = None
+    evicted: Callable[..., Any] | None = None
 
     randomized: ClassVar[bool] = True
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(self.init, self.access)
+        return EvictionKernels(self.init, self.access, self.holds, self.evicted)
 
     def parameters(self) -> Any:
         """What `init` gets as `params`."""
@@ -186,9 +234,9 @@ class CustomEviction(EvictionPolicy):
 
 @njit(nogil=True)
 def _replay(
-    init, access, params, requests, predictions, stride, n_pages, cache_size, checkpoints, rng
+    init, access, holds, params, requests, predictions, stride, n_pages, cache_size, checkpoints, rng
 ):  # stride 0 reads the one prediction there is, again and again
-    """Faults after each checkpoint, shape (C,)."""
+    """Faults after each checkpoint, shape (C,); pages in the cache at the end, where `holds` tells."""
     state = init(requests, n_pages, cache_size, params)
     curve = np.empty(checkpoints.size, np.int64)
     faults, served = 0, 0
@@ -198,4 +246,9 @@ def _replay(
                 faults += 1
         served = checkpoints[c]
         curve[c] = faults
-    return curve
+    held = 0
+    if holds is not None:
+        for page in range(n_pages):
+            if holds(state, np.uint32(page)):
+                held += 1
+    return curve, held

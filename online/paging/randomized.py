@@ -16,7 +16,7 @@ from numba import njit
 from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from online.paging.policy import EvictionKernels, EvictionPolicy
+from online.paging.policy import NOTHING, EvictionKernels, EvictionPolicy
 
 __all__ = ["Marker", "RandomEviction", "harmonic_number", "marker_bound", "random_eviction_bound"]
 
@@ -40,7 +40,7 @@ class RandomEviction(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_random_init, _random_access)
+        return EvictionKernels(_random_init, _random_access, _slot_holds, _slot_evicted)
 
 
 @description
@@ -62,7 +62,7 @@ class Marker(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_marker_init, _marker_access)
+        return EvictionKernels(_marker_init, _marker_access, _slot_holds, _slot_evicted)
 
 
 def harmonic_number(k: int) -> float:
@@ -127,47 +127,60 @@ def marker_bound(opt: float, cache_size: int) -> float:
 class _Random(NamedTuple):
     slots: np.ndarray  # (k,) uint32, the cached pages
     slot_of: np.ndarray  # (m,) int32, slot of a page, -1 when it is not cached
-    cached: np.ndarray  # (1,) int64, pages cached
+    counts: np.ndarray  # (2,) int64: pages cached; page evicted last
 
 
 @njit(cache=True)
 def _random_init(requests, n_pages, cache_size, params):
     slots = np.zeros(min(cache_size, n_pages), np.uint32)
-    return _Random(slots, np.full(n_pages, -1, np.int32), np.zeros(1, np.int64))
+    return _Random(slots, np.full(n_pages, -1, np.int32), np.array([0, NOTHING]))
 
 
 @njit(cache=True, forceinline=True)
 def _random_access(state, page, bit, t, rng):
-    slots, slot_of, cached = state
+    cached, evicted = 0, 1
+    slots, slot_of, counts = state
     fault = slot_of[page] < 0
     if fault:
-        if cached[0] < slots.size:
-            slot = cached[0]
-            cached[0] += 1
+        if counts[cached] < slots.size:
+            slot = counts[cached]
+            counts[cached] += 1
         else:
             slot = int(rng.random() * slots.size)
-            slot_of[slots[slot]] = -1
+            victim = slots[slot]
+            slot_of[victim] = -1
+            counts[evicted] = victim
         slots[slot] = page
         slot_of[page] = slot
-    hold(slots, slot_of, cached, rng)
+    hold(slots, slot_of, counts, rng)
     return fault
+
+
+@njit(cache=True, forceinline=True)
+def _slot_holds(state, page):
+    return state.slot_of[page] >= 0
+
+
+@njit(cache=True, forceinline=True)
+def _slot_evicted(state):
+    return state.counts[1]
 
 
 class _Marker(NamedTuple):
     slots: np.ndarray  # (k,) uint32, the cached pages, the unmarked ones first
     slot_of: np.ndarray  # (m,) int32, slot of a page, -1 when it is not cached
-    counts: np.ndarray  # (2,) int64: pages cached, and how many of them are unmarked
+    counts: np.ndarray  # (3,) int64: pages cached; page evicted last; how many of those cached are unmarked
 
 
 @njit(cache=True)
 def _marker_init(requests, n_pages, cache_size, params):
     slots = np.zeros(min(cache_size, n_pages), np.uint32)
-    return _Marker(slots, np.full(n_pages, -1, np.int32), np.zeros(2, np.int64))
+    return _Marker(slots, np.full(n_pages, -1, np.int32), np.array([0, NOTHING, 0]))
 
 
 @njit(cache=True, forceinline=True)
 def _marker_access(state, page, bit, t, rng):
-    cached, unmarked = 0, 1
+    cached, evicted, unmarked = 0, 1, 2
     slots, slot_of, counts = state
     slot = slot_of[page]
     fault = slot < 0
@@ -184,6 +197,7 @@ def _marker_access(state, page, bit, t, rng):
             slots[slot] = other
             slot_of[other] = slot
             slot_of[victim] = -1  # after the move: the victim may be the page at the border itself
+            counts[evicted] = victim
             counts[unmarked] = border
         slots[border] = page
         slot_of[page] = border

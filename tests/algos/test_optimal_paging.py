@@ -10,13 +10,16 @@ from algos import optimal_paging
 from algos.optimal_paging import (
     discard_bit_sum,
     discard_bits,
+    live_optimal_fault_flags,
     next_use,
     optimal_fault_flags,
     optimal_faults,
-    prediction_errors,
 )
+from algos.predictions import prediction_errors
+from simulators import ZipfTrace
 from tests.online.strategies import cache_sizes, requests
 from tests.reference import paging as reference
+from tests.reference import paging_predictions as slow_predictions
 
 WIDE = st.lists(st.integers(0, 30), max_size=400)
 
@@ -175,3 +178,38 @@ def test_other_bad_arguments():
         discard_bits([0], 1, 1, end="drop")
     with pytest.raises(ValueError, match=r"shape \(2,\) does not match"):
         prediction_errors([0, 1], [1])
+
+
+@given(WIDE, st.integers(1, 40))
+def test_the_live_optimum_needs_no_look_ahead(sequence, k):
+    assert live_optimal_fault_flags(sequence, 31, k).tolist() == optimal_fault_flags(sequence, 31, k).tolist()
+
+
+@given(requests, cache_sizes)
+def test_the_live_optimum_follows_the_layers(sequence, k):
+    assert live_optimal_fault_flags(sequence, 6, k).tolist() == slow_predictions.layers(sequence, k)
+
+
+def test_the_live_optimum_on_a_long_trace():
+    trace = ZipfTrace(20_000, 0.7, 100_000).sample(np.random.default_rng(1))
+    for k in (1, 1000, 30_000):
+        expected = optimal_fault_flags(trace.requests, trace.n_pages, k)
+        assert np.array_equal(live_optimal_fault_flags(trace.requests, trace.n_pages, k), expected)
+
+
+@pytest.mark.parametrize("size", [1, 2, 64, 65, 5000, 300_000, 20_000_000])
+def test_a_set_of_keys_is_a_set(size):
+    rng = np.random.default_rng(size)
+    words, starts = optimal_paging.key_set(size)
+    keys = set()
+    for key in rng.integers(0, size, 400).tolist():
+        assert optimal_paging.has_key(words, key) == (key in keys)
+        assert optimal_paging.has_keys(words, starts) == bool(keys)
+        (optimal_paging.clear_key if key in keys else optimal_paging.set_key)(words, starts, key)
+        keys ^= {key}
+        if keys:
+            assert optimal_paging.highest_key(words, starts) == max(keys)
+            assert optimal_paging.lowest_key(words, starts) == min(keys)
+        limit = int(rng.integers(0, size))
+        found = optimal_paging.highest_key_up_to(words, starts, limit)
+        assert found == max((key for key in keys if key <= limit), default=-1)

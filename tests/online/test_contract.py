@@ -14,17 +14,29 @@ from online.paging import (
     LRU,
     S3FIFO,
     Belady,
+    BlindOracle,
     Clock,
     CustomEviction,
+    DiscardBitGuard,
+    FlushWhenAllZeros,
     FlushWhenFull,
+    Guard,
+    LMarker,
+    LNonMarker,
     Mark0,
+    MarkAndPredict,
     Marker,
+    PredictiveMarker,
     RandomEviction,
     Sieve,
 )
-from simulators import DiscardBits, PredictedTrace, Trace, ZipfTrace
+from simulators import DiscardBits, PhaseBits, PredictedTrace, Trace, ZipfTrace
+from tests.online.runs import interpreted_run
 
-POLICIES = [LRU, FIFO, FlushWhenFull, Clock, LFU, Sieve, S3FIFO, ARC, Belady, RandomEviction, Marker, Mark0]
+CLASSICAL = [LRU, FIFO, FlushWhenFull, Clock, LFU, Sieve, S3FIFO, ARC, RandomEviction, Marker]
+BITS = [FlushWhenAllZeros, Mark0, MarkAndPredict, DiscardBitGuard]
+ARRIVALS = [BlindOracle, PredictiveMarker, LMarker, LNonMarker, Guard]
+POLICIES = [*CLASSICAL, Belady, *BITS, *ARRIVALS]
 TRACE = Trace(list("abcabdabcdeabc"))
 
 
@@ -92,6 +104,7 @@ def test_every_policy_is_an_algorithm_with_the_same_outcome(policy):
     assert isinstance(policy(2), Algorithm)
     run = policy(2).run(TRACE, rng=generator())
     assert run.outcome["faults"] + run.outcome["hits"] == run.outcome["requests"] == len(TRACE)
+    assert 0 <= run.outcome["faults"] - run.outcome["evictions"] <= 2
     assert run.rounds[-1] == len(TRACE)
     assert run.metrics["faults"][-1] == run.outcome["faults"]
     assert (np.diff(run.metrics["faults"]) >= 0).all()
@@ -100,7 +113,7 @@ def test_every_policy_is_an_algorithm_with_the_same_outcome(policy):
 @pytest.mark.parametrize("policy", POLICIES)
 def test_an_empty_trace_costs_nothing(policy):
     run = policy(2).run(Trace([]), rng=generator())
-    assert dict(run.outcome) == {"faults": 0, "hits": 0, "requests": 0}
+    assert dict(run.outcome) == {"faults": 0, "hits": 0, "evictions": 0, "requests": 0}
     assert run.rounds.size == 0
 
 
@@ -108,7 +121,7 @@ def test_an_empty_trace_costs_nothing(policy):
 def test_the_horizon_serves_a_prefix(policy):
     whole = policy(2).run(TRACE, rng=generator(), checkpoints=np.arange(1, 15))
     for horizon in range(15):
-        if policy not in (Mark0,):  # whose default bits look at the whole trace
+        if policy in CLASSICAL or policy is Belady:  # the default predictions look at the whole trace
             part = policy(2).run(TRACE, horizon, generator())
             assert part.outcome["faults"] == (whole.metrics["faults"][horizon - 1] if horizon else 0)
             assert part.outcome["requests"] == horizon
@@ -137,7 +150,7 @@ def test_unknown_and_missing_fields_are_named():
         Mark0(3, eager="maybe")
 
 
-@pytest.mark.parametrize("policy", [RandomEviction, Marker, Mark0])
+@pytest.mark.parametrize("policy", [policy for policy in POLICIES if policy.randomized])
 @pytest.mark.parametrize("rng", [None, 7, np.random.RandomState(0)])
 def test_randomized_policies_need_a_generator(policy, rng):
     with pytest.raises(ValueError, match=r"rng: .* is not a numpy.random.Generator"):
@@ -172,19 +185,6 @@ def test_a_trace_with_ids_out_of_range_is_refused_before_anything_runs():
         LRU(2).run(Broken())
 
 
-@pytest.mark.parametrize(
-    ("bits", "message"), [([0, 1], r"shape \(2,\)"), ([0, 2, 1], "2 at index 1"), ([0, math.nan, 1], "nan at index 1")]
-)
-def test_mark0_refuses_bits_that_are_none(bits, message):
-    class Predicted:
-        requests = np.array([0, 1, 2])
-        n_pages = 3
-
-    Predicted.bits = np.array(bits)
-    with pytest.raises(ValueError, match=message):
-        Mark0(2).run(Predicted(), rng=generator())
-
-
 def test_distributions_over_traces_are_sampled_from_the_world():
     zipf = ZipfTrace(20, 1.0, 200)
     lru = [LRU(5).run(zipf, rng=generator(seed), world=generator(3)) for seed in (0, 1)]
@@ -199,6 +199,75 @@ def test_predictions_come_with_the_world():
     sampled = world.sample(generator(3))
     direct = Mark0(5).run(sampled, rng=generator(1))
     assert direct.equals(Mark0(5).run(world, rng=generator(1), world=generator(3)))
+
+
+@pytest.mark.parametrize("policy", [policy for policy in POLICIES if policy is not Belady])
+def test_every_policy_tells_what_it_holds_and_what_it_evicts(policy):
+    trace = ZipfTrace(12, 0.5, 400).sample(generator(5))
+    trace = trace.with_bits(generator(1).integers(0, 2, 400)).with_arrivals(generator(2).random(400))
+    mine = policy(4)
+    kernels = mine.kernels()
+    state = kernels.init(trace.requests, trace.n_pages, 4, mine.parameters_for(trace))
+    predictions, rng = mine.predictions(trace), generator(3)
+    held, faults, evictions = set(), 0, 0
+    for t, page in enumerate(trace.requests):
+        fault = kernels.access(state, page, predictions[t if predictions.size > 1 else 0], t, rng)
+        assert fault == (page not in held)
+        if fault:
+            victim = kernels.evicted(state)
+            gone = held if victim == -2 else {victim} - {-1}
+            assert gone <= held
+            held = held - gone | {page}
+            evictions += len(gone)
+            faults += 1
+        assert held == {other for other in range(trace.n_pages) if kernels.holds(state, np.uint32(other))}
+        assert len(held) <= 4
+    outcome = mine.run(trace, rng=generator(3)).outcome
+    assert (outcome["faults"], outcome["evictions"]) == (faults, evictions)
+
+
+def test_eager_mark0_evicts_what_it_has_just_served():
+    trace = Trace("abcab", bits=[1] * 5)
+    outcome = Mark0(2, eager=True).run(trace, rng=generator()).outcome
+    assert (outcome["faults"], outcome["evictions"]) == (5, 5)
+
+
+def test_a_policy_that_does_not_tell_what_it_holds_counts_as_lazy():
+    assert dict(Belady(2).run(Trace("abcabc")).outcome) == {"faults": 4, "hits": 2, "evictions": 2, "requests": 6}
+    assert CustomEviction(3, init, access).run(TRACE, rng=generator()).outcome["evictions"] >= 3
+
+
+def test_a_users_own_policy_may_tell_what_it_holds():
+    def holds(state, page):
+        return (state.cached == page).any()
+
+    mine = CustomEviction(3, init, access, holds=holds)
+    assert mine.run(TRACE, rng=generator()).equals(CustomEviction(3, init, access).run(TRACE, rng=generator()))
+
+
+def test_predictions_of_both_kinds_and_meanings_come_with_the_world():
+    class Backwards:
+        kind = "arrivals"
+
+        def predict(self, trace, rng):
+            return -np.arange(len(trace), dtype=float)
+
+    zipf = ZipfTrace(20, 1.0, 200)
+    timed = PredictedTrace(zipf, Backwards()).sample(generator(3))
+    assert timed.bits is None
+    assert timed.arrivals[7] == -7.0
+    assert BlindOracle(5).run(timed).outcome["faults"] == LRU(5).run(timed).outcome["faults"]
+    both = PredictedTrace(timed, PhaseBits(5)).sample(generator(3))
+    assert both.arrivals is not None
+    assert repr(both).endswith("with predicted bits and predicted arrivals)")
+    run = MarkAndPredict(5).run(both, rng=generator(1))
+    assert run.equals(MarkAndPredict(5).run(timed, rng=generator(1)))  # whose default is the truth
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_source_of_a_policy_runs_without_the_loop(policy):
+    direct = interpreted_run(policy(2), TRACE, generator(4))
+    assert sum(direct) == policy(2).run(TRACE, rng=generator(4)).outcome["faults"]
 
 
 def test_custom_functions_must_be_functions():

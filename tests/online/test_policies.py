@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algos.kernels import interpreted
-from algos.optimal_paging import discard_bits, optimal_faults, prediction_errors
+from algos.optimal_paging import discard_bits, optimal_faults
+from algos.predictions import prediction_errors
 from online.paging import (
     ARC,
     FIFO,
@@ -36,6 +36,7 @@ from online.paging import (
     random_eviction_bound,
 )
 from simulators import Trace, shipped_trace
+from tests.online.runs import exact_mean, flags, generator
 from tests.online.strategies import cache_sizes, predicted_requests, requests, seeds, short_requests
 from tests.reference import paging as reference
 
@@ -53,18 +54,6 @@ DETERMINISTIC = {
 ONLINE = [policy for policy in DETERMINISTIC if policy is not Belady]
 RANDOMIZED = {RandomEviction: reference.expected_random_eviction, Marker: reference.expected_marker}
 SIX = "abcdef"
-
-
-def flags(policy, sequence, rng=None, bits=None):
-    """Which requests were faults."""
-    trace = Trace(list(sequence), bits=bits)
-    every = np.arange(1, len(trace) + 1) if len(trace) else None
-    curve = policy.run(trace, rng=rng, checkpoints=every).metrics["faults"]
-    return np.diff(curve, prepend=0).astype(bool).tolist()
-
-
-def generator(seed=0):
-    return np.random.default_rng(seed)
 
 
 @pytest.mark.parametrize("policy", DETERMINISTIC)
@@ -110,19 +99,6 @@ def test_interpreted_and_compiled_draw_the_same_numbers_over_a_long_run():
             policy.run(trace.with_bits(bits), 5000, generator(9), compiled=compiled) for compiled in (True, False)
         )
         assert fast.equals(slow), policy
-
-
-def exact_mean(policy, sequence, bits=None):
-    """The kernel's own expectation: its source, run once for every sequence of random choices."""
-    trace = Trace(list(sequence), bits=bits)
-    init, access = (interpreted(kernel) for kernel in policy.kernels())
-
-    def run(choices):
-        state = init(trace.requests, trace.n_pages, policy.cache_size, policy.parameters())
-        predicted = trace.bits if bits is not None else [0] * len(trace)
-        return sum(access(state, page, predicted[t], t, choices) for t, page in enumerate(trace.requests))
-
-    return reference.Choices.mean(run)
 
 
 @pytest.mark.parametrize("policy", RANDOMIZED)

@@ -1,0 +1,487 @@
+"""Predicted times of the next request: following them, and marking with them.
+
+`BlindOracle` trusts the predicted times, `PredictiveMarker` and `LMarker` let them choose among unmarked pages only,
+`LNonMarker` lets go of the marks to gain a better rate, at the price of robustness. Only the order of the times
+matters. Among equal times the page requested least recently is evicted.
+
+Sources: A. Wei, "Better and simpler learning-augmented online caching", APPROX 2020 (BlindOracle); T. Lykouris & S.
+Vassilvitskii, "Competitive caching with machine learned advice", ICML 2018 (PredictiveMarker, eta); D. Rohatgi,
+"Near-optimal bounds for online caching with machine learned advice", SODA 2020 (LMarker, LNonMarker). The three
+marking algorithms are known to us through public code.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from pydantic import Field
+
+from algos.contracts import description
+from algos.guarantees import guarantee
+from algos.kernels import hold
+from algos.optimal_paging import clear_key, highest_key, key_set, next_use, set_key
+from algos.predictions import arrival_ranks, checked_arrivals
+from online.paging.policy import NOTHING, EvictionKernels, EvictionPolicy, Prediction
+from online.paging.randomized import harmonic_number
+
+__all__ = [
+    "ArrivalPolicy",
+    "BlindOracle",
+    "LMarker",
+    "LNonMarker",
+    "PredictiveMarker",
+    "blind_oracle_bound",
+    "blind_oracle_consistency",
+    "blind_oracle_sharper_bound",
+    "predicted_marking_consistency",
+    "predictive_marker_bound",
+]
+
+
+@description
+class ArrivalPolicy(EvictionPolicy):
+    """What the policies with predicted arrivals share: where the times come from.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache.
+    """
+
+    predicted: ClassVar[Prediction | None] = "next arrivals"
+
+    def predictions(self, trace: Any) -> NDArray[np.uint32]:
+        """A key for each request, shape (n,), all different: the later the predicted arrival, the higher.
+
+        The times are the trace's, or the true ones when it has none.
+        """
+        arrivals = getattr(trace, "arrivals", None)
+        if arrivals is not None:
+            return arrival_ranks(checked_arrivals(arrivals, len(trace.requests)))
+        keys = next_use(trace.requests, trace.n_pages)  # different already, but for pages never requested again
+        never = np.flatnonzero(keys == keys.size)
+        keys[never] = keys.size + np.arange(never.size, dtype=np.uint32)[::-1]
+        return keys
+
+    def parameters_for(self, trace: Any) -> Any:
+        """A number above all keys, and what `parameters` says."""
+        return (len(trace.requests) + max(1, int(trace.n_pages)), self.parameters())
+
+
+@description
+class BlindOracle(ArrivalPolicy):
+    """Evict the page whose predicted next request is latest, in blind trust.
+
+    The times come from ``trace.arrivals``; a trace without them is served with the true ones, which makes it Belady's
+    rule. Also known as FollowThePrediction for predicted times.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache.
+
+    Notes
+    -----
+    At most OPT + 2 eta faults (`blind_oracle_bound`), eta the sum of the errors of the times (`arrival_error`). Not
+    robust: combine it with another policy. O(1) a request, after one sort of the times.
+    """
+
+    def kernels(self) -> EvictionKernels:
+        """The functions of the policy."""
+        return EvictionKernels(_blind_init, _blind_access, _blind_holds, _blind_evicted)
+
+
+@description
+class PredictiveMarker(ArrivalPolicy):
+    """Marking that evicts the unmarked page with the latest predicted arrival, until a chain of faults grows long.
+
+    A fault on a page that the phase did not start with opens a chain; a page evicted in the phase that comes back
+    belongs to the chain that evicted it and makes it longer. From length gamma H_k on, victims are random.
+
+    The times come from ``trace.arrivals``; a trace without them is served with the true ones.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache.
+    gamma : float >= 0
+        Patience with the predictions, as a multiple of H_k.
+
+    Notes
+    -----
+    With gamma = 1, expected faults at most min(2 + 2 sqrt(5 eta / OPT), 4 H_k) OPT (`predictive_marker_bound`). O(1)
+    amortized a request, after one sort of the times.
+    """
+
+    gamma: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 1.0
+
+    randomized: ClassVar[bool] = True
+
+    def kernels(self) -> EvictionKernels:
+        """The functions of the policy."""
+        return EvictionKernels(_chains_init, _chains_access, _slot_holds, _slot_evicted)
+
+    def parameters(self) -> Any:
+        """The longest chain that trusts the predictions."""
+        return self.gamma * harmonic_number(self.cache_size)
+
+
+@description
+class LMarker(ArrivalPolicy):
+    """Marking that trusts the predictions once: for pages that the phase did not start with; else victims are random.
+
+    The times come from ``trace.arrivals``; a trace without them is served with the true ones. It is
+    `PredictiveMarker` whose chains stop trusting at length 1.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache.
+
+    Notes
+    -----
+    Competitive ratio O(1 + min(log(eta / OPT), log k)) in expectation (Rohatgi 2020; without constants, so not in the
+    ledger). O(1) amortized a request, after one sort of the times.
+    """
+
+    randomized: ClassVar[bool] = True
+
+    def kernels(self) -> EvictionKernels:
+        """The functions of the policy."""
+        return EvictionKernels(_chains_init, _chains_access, _slot_holds, _slot_evicted)
+
+    def parameters(self) -> Any:
+        """The longest chain that trusts the predictions."""
+        return 1.0
+
+
+@description
+class LNonMarker(ArrivalPolicy):
+    """Like `LMarker`, but a page whose evictor was new to the phase may take the place of any page, marked or not.
+
+    The times come from ``trace.arrivals``; a trace without them is served with the true ones.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache.
+
+    Notes
+    -----
+    Competitive ratio O(1 + min(1, eta / (k OPT)) log k) in expectation (Rohatgi 2020; without constants, so not in
+    the ledger). Its source combines it with marking for robustness: ``CombineRandomized(k, LNonMarker(k),
+    Marker(k))``. O(1) amortized a request, after one sort of the times.
+    """
+
+    randomized: ClassVar[bool] = True
+
+    def kernels(self) -> EvictionKernels:
+        """The functions of the policy."""
+        return EvictionKernels(_nonmarker_init, _nonmarker_access, _slot_holds, _slot_evicted)
+
+
+@guarantee("Wei 2020, as others report it", kind="upper", algorithm="BlindOracle", evidence="secondary")
+def blind_oracle_bound(opt: float, eta: float, cache_size: int) -> float:
+    """BlindOracle faults <= min(OPT + 2 eta, 4 OPT + 4 eta / (k-1)) from an empty cache.
+
+    Parameters
+    ----------
+    opt : float >= 0
+        Faults of the offline optimum with the same cache.
+    eta : float >= 0
+        Sum of |predicted - true| over all arrival times, "never" being time n (`arrival_error`).
+    cache_size : int >= 1
+        k, pages in the cache; with k = 1 the first term alone stands.
+
+    Notes
+    -----
+    The source is reported to have 2 OPT + 4 eta / (k-1) in a first version; the weaker one is taken.
+    """
+    linear = opt + 2.0 * eta
+    return linear if cache_size == 1 else min(linear, 4.0 * opt + 4.0 * eta / (cache_size - 1))
+
+
+@guarantee("Skachkov et al. 2024, as others report it", kind="upper", algorithm="BlindOracle", evidence="secondary")
+def blind_oracle_sharper_bound(opt: float, eta: float, cache_size: int) -> float:
+    """BlindOracle faults <= min(OPT + eta, 3 OPT + 3 eta / k) from an empty cache.
+
+    Parameters
+    ----------
+    opt, eta, cache_size
+        As in `blind_oracle_bound`.
+    """
+    return min(opt + eta, 3.0 * opt + 3.0 * eta / cache_size)
+
+
+@guarantee("Belady 1966", kind="identity", algorithm="BlindOracle", evidence="textbook")
+def blind_oracle_consistency(opt: float) -> float:
+    """Faults of BlindOracle with true arrivals = OPT."""
+    return opt
+
+
+@guarantee(
+    "Lykouris & Vassilvitskii 2018, as others report it",
+    kind="upper",
+    algorithm="PredictiveMarker",
+    evidence="secondary",
+)
+def predictive_marker_bound(opt: float, eta: float, cache_size: int) -> float:
+    """E[faults of PredictiveMarker] <= min(2 + 2 sqrt(5 eta / OPT), 4 H_k) OPT from an empty cache, with gamma = 1.
+
+    Parameters
+    ----------
+    opt, eta, cache_size
+        As in `blind_oracle_bound`.
+    """
+    smooth = 2.0 * opt + 2.0 * float(np.sqrt(5.0 * eta * opt))
+    return min(smooth, 4.0 * harmonic_number(cache_size) * opt)
+
+
+@guarantee("derived here", kind="identity", algorithm="PredictiveMarker", evidence="derived")
+def predicted_marking_consistency(clean: float) -> float:
+    """Faults of PredictiveMarker, LMarker and LNonMarker with true arrivals = clean pages of all k-phases.
+
+    Notes
+    -----
+    With true times a victim is never one of the pages that the phase still requests, unless all others have gone.
+    """
+    return clean
+
+
+class _Blind(NamedTuple):
+    words: np.ndarray  # uint64, the set of the keys of cached pages
+    starts: np.ndarray  # (5,) int64
+    page_at: np.ndarray  # (keys,) uint32, the page that a key of the set belongs to
+    key_of: np.ndarray  # (m,) uint32, 1 + key of a cached page, 0 when it is not cached
+    counts: np.ndarray  # (2,) int64: pages cached; page evicted last
+    cache_size: int
+
+
+@njit(nogil=True)
+def _blind_init(requests, n_pages, cache_size, params):
+    words, starts = key_set(params[0])
+    page_at = np.empty(params[0], np.uint32)
+    return _Blind(words, starts, page_at, np.zeros(n_pages, np.uint32), np.array([0, NOTHING]), cache_size)
+
+
+@njit(forceinline=True)
+def _blind_access(state, page, key, t, rng):
+    cached, evicted = 0, 1
+    words, starts, page_at, key_of, counts, cache_size = state
+    before = np.int64(key_of[page])
+    fault = before == 0
+    if not fault:
+        clear_key(words, starts, before - 1)
+    elif counts[cached] < cache_size:
+        counts[cached] += 1
+    else:
+        latest = highest_key(words, starts)
+        victim = page_at[latest]
+        clear_key(words, starts, latest)
+        key_of[victim] = 0
+        counts[evicted] = victim
+    set_key(words, starts, np.int64(key))
+    page_at[key] = page
+    key_of[page] = np.int64(key) + 1
+    hold(words, starts, page_at, key_of, counts)
+    return fault
+
+
+@njit(forceinline=True)
+def _blind_holds(state, page):
+    return state.key_of[page] > 0
+
+
+@njit(forceinline=True)
+def _blind_evicted(state):
+    return state.counts[1]
+
+
+class _Chains(NamedTuple):
+    slots: np.ndarray  # (k,) uint32, the cached pages, the unmarked ones first
+    slot_of: np.ndarray  # (m,) int32, slot of a page, -1 when it is not cached
+    counts: np.ndarray  # (4,) int64: pages cached; page evicted last; how many are unmarked; phase
+    key_of: np.ndarray  # (m,) uint32, key of a page's last request
+    words: np.ndarray  # uint64, the set of the keys of unmarked pages
+    starts: np.ndarray  # (5,) int64
+    page_at: np.ndarray  # (keys,) uint32, the page that a key of the set belongs to
+    evicted_in: np.ndarray  # (m,) uint32, last phase that evicted the page
+    length: np.ndarray  # (m,) uint32, length of the chain when it was evicted
+    trusted: float  # longest chain that evicts by prediction
+
+
+@njit(nogil=True)
+def _chains_init(requests, n_pages, cache_size, params):
+    keys, trusted = params
+    words, starts = key_set(keys)
+    return _Chains(
+        np.zeros(min(cache_size, n_pages), np.uint32),
+        np.full(n_pages, -1, np.int32),
+        np.array([0, NOTHING, 0, 0]),
+        np.zeros(n_pages, np.uint32),
+        words,
+        starts,
+        np.empty(keys, np.uint32),
+        np.zeros(n_pages, np.uint32),
+        np.zeros(n_pages, np.uint32),
+        trusted,
+    )
+
+
+@njit(forceinline=True)
+def _chains_access(state, page, key, t, rng):
+    cached, evicted, unmarked, phase = 0, 1, 2, 3
+    slots, slot_of, counts, key_of, words, starts, page_at, evicted_in, length, trusted = state
+    slot = np.int64(slot_of[page])
+    fault = slot < 0
+    border = counts[unmarked] - 1  # slot of the last unmarked page
+    if fault:
+        if counts[cached] < slots.size:
+            border = counts[cached]
+            counts[cached] += 1
+        else:
+            if border < 0:
+                border = slots.size - 1  # all are marked: a new phase unmarks all
+                counts[phase] += 1
+                _add_keys(slots, key_of, words, starts, page_at)
+            grown = np.int64(1)
+            if evicted_in[page] == counts[phase]:
+                grown += np.int64(length[page])
+            if grown == 1 or grown <= trusted:
+                victim = page_at[highest_key(words, starts)]
+                slot = np.int64(slot_of[victim])
+            else:
+                slot = np.int64(rng.random() * (border + 1))
+                victim = slots[slot]
+            clear_key(words, starts, np.int64(key_of[victim]))
+            evicted_in[victim] = counts[phase]
+            length[victim] = grown
+            other = slots[border]
+            slots[slot] = other
+            slot_of[other] = slot
+            slot_of[victim] = -1  # after the move: the victim may be the page at the border itself
+            counts[evicted] = victim
+            counts[unmarked] = border
+        slots[border] = page
+        slot_of[page] = border
+    elif slot <= border:
+        clear_key(words, starts, np.int64(key_of[page]))
+        other = slots[border]
+        slots[slot] = other
+        slot_of[other] = slot
+        slots[border] = page
+        slot_of[page] = border
+        counts[unmarked] = border
+    key_of[page] = key
+    hold(slots, slot_of, counts, key_of, words, starts, page_at, evicted_in, length, rng)
+    return fault
+
+
+@njit(nogil=True)
+def _add_keys(slots, key_of, words, starts, page_at):
+    """Put the keys of all cached pages into the set. O(k), paid by the k pages of the phase."""
+    for slot in range(slots.size):
+        page = slots[slot]
+        key = np.int64(key_of[page])
+        set_key(words, starts, key)
+        page_at[key] = page
+
+
+@njit(forceinline=True)
+def _slot_holds(state, page):
+    return state.slot_of[page] >= 0
+
+
+@njit(forceinline=True)
+def _slot_evicted(state):
+    return state.counts[1]
+
+
+class _NonMarker(NamedTuple):
+    slots: np.ndarray  # (k,) uint32, the cached pages, the unmarked ones first
+    slot_of: np.ndarray  # (m,) int32, slot of a page, -1 when it is not cached
+    counts: np.ndarray  # (5,) int64: pages cached; page evicted last; how many are unmarked; phase; its pages so far
+    key_of: np.ndarray  # (m,) uint32, key of a page's last request
+    words: np.ndarray  # uint64, the set of the keys of unmarked pages
+    starts: np.ndarray  # (5,) int64
+    page_at: np.ndarray  # (keys,) uint32, the page that a key of the set belongs to
+    met: np.ndarray  # (m,) uint32, 1 + last phase that requested the page
+    member: np.ndarray  # (m,) uint32, 1 + last phase that began with the page in the cache
+    evictor: np.ndarray  # (m,) uint32, the page whose load evicted the page last
+
+
+@njit(nogil=True)
+def _nonmarker_init(requests, n_pages, cache_size, params):
+    words, starts = key_set(params[0])
+    return _NonMarker(
+        np.zeros(min(cache_size, n_pages), np.uint32),
+        np.full(n_pages, -1, np.int32),
+        np.array([0, NOTHING, 0, 0, 0]),
+        np.zeros(n_pages, np.uint32),
+        words,
+        starts,
+        np.empty(params[0], np.uint32),
+        np.zeros(n_pages, np.uint32),
+        np.zeros(n_pages, np.uint32),
+        np.zeros(n_pages, np.uint32),
+    )
+
+
+@njit(forceinline=True)
+def _nonmarker_access(state, page, key, t, rng):
+    cached, evicted, unmarked, phase, distinct = 0, 1, 2, 3, 4
+    slots, slot_of, counts, key_of, words, starts, page_at, met, member, evictor = state
+    if met[page] != counts[phase] + 1:
+        if counts[distinct] == slots.size:
+            counts[phase] += 1
+            counts[distinct] = 0
+            counts[unmarked] = slots.size
+            _add_keys(slots, key_of, words, starts, page_at)
+            _enroll(slots, member, counts[phase] + 1)
+        counts[distinct] += 1
+        met[page] = counts[phase] + 1
+    slot = np.int64(slot_of[page])
+    fault = slot < 0
+    if fault:
+        if counts[cached] < slots.size:
+            slot = counts[cached]
+            counts[cached] += 1
+        else:
+            # At most k - 1 marked pages are cached now, for the requested one is not: some page is unmarked.
+            if member[page] != counts[phase] + 1:
+                slot = np.int64(slot_of[page_at[highest_key(words, starts)]])
+            elif member[evictor[page]] != counts[phase] + 1:
+                slot = np.int64(rng.random() * slots.size)
+            else:
+                slot = np.int64(rng.random() * counts[unmarked])
+            victim = slots[slot]
+            slot_of[victim] = -1
+            evictor[victim] = page
+            counts[evicted] = victim
+            if slot < counts[unmarked]:
+                clear_key(words, starts, np.int64(key_of[victim]))
+    elif slot < counts[unmarked]:
+        clear_key(words, starts, np.int64(key_of[page]))
+    if slot < counts[unmarked]:  # the slot belongs to the page now, which takes it to the block of the marked
+        counts[unmarked] -= 1
+        border = counts[unmarked]
+        if border != slot:
+            other = slots[border]
+            slots[slot] = other
+            slot_of[other] = slot
+            slot = border
+    slots[slot] = page
+    slot_of[page] = slot
+    key_of[page] = key
+    hold(slots, slot_of, counts, key_of, words, starts, page_at, met, member, evictor, rng)
+    return fault
+
+
+@njit(nogil=True)
+def _enroll(slots, member, stamp):
+    """Stamp the pages with which a phase begins. O(k), paid by the k pages of the phase."""
+    for slot in range(slots.size):
+        member[slots[slot]] = stamp
