@@ -21,6 +21,8 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 __all__ = [
     "Algorithm",
     "Count",
+    "Natural",
+    "NonNegative",
     "Probability",
     "Trajectory",
     "check_generator",
@@ -199,15 +201,24 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _count(value: Any) -> int:
+def _whole_from(minimum: int) -> BeforeValidator:
     # Pydantic alone would take True for 1 and refuse NumPy's integers.
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise ValueError("must be a whole number >= 1")
-    return int(value)
+    def validate(value: Any) -> int:
+        if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+            raise ValueError(f"must be a whole number >= {minimum}")
+        return int(value)
+
+    return BeforeValidator(validate)
 
 
-Count = Annotated[int, BeforeValidator(_count), Field(ge=1)]
+Count = Annotated[int, _whole_from(1), Field(ge=1)]
 """A whole number >= 1, NumPy's integers included; True, 2.5 and "3" are refused."""
+
+Natural = Annotated[int, _whole_from(0), Field(ge=0)]
+"""A whole number >= 0, NumPy's integers included; True, 2.5 and "3" are refused."""
+
+NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+"""A number >= 0, but not inf."""
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 """A number in [0, 1]."""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, overload
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
 
-from algos.contracts import Count, description
+from algos.contracts import Count, NonNegative, check_generator, description, whole_number
 from algos.optimal_paging import MAX_REQUESTS
 from algos.predictions import checked_arrivals, checked_bits
 from simulators.page_ids import dense_page_ids
 from simulators.trace_files import TraceFormat, read_page_ids
 
-__all__ = ["Trace", "ZipfTrace"]
+__all__ = ["Trace", "ZipfTrace", "zipf_ranks"]
 
 
 class Trace:
@@ -117,6 +117,55 @@ class Trace:
         trace._fill(codes, pages, None, None, Path(path).name.partition(".")[0])
         return trace
 
+    @classmethod
+    def from_blocks(cls, starts: ArrayLike, lengths: ArrayLike, *, page_size: int = 1, name: str = "trace") -> Trace:
+        """Split requests of ranges of blocks, or of bytes, into requests of single pages.
+
+        Request i asks for the blocks starts[i], ..., starts[i] + lengths[i] - 1. It becomes one request of each page
+        that holds some of them, in increasing order; page p begins with block p * page_size.
+
+        Parameters
+        ----------
+        starts : array of int >= 0, shape (r,)
+            First block of each range.
+        lengths : array of int >= 1, shape (r,)
+            Blocks of each range; the last block must be below 2**63.
+        page_size : int in 1..2**63-1
+            Blocks, or bytes, of a page.
+        name : str
+            What plots and tables call the trace.
+
+        Raises
+        ------
+        ValueError
+            Names the index of the first range that is out of bounds; also when the shapes differ, or when there would
+            be more than 2**31-1 requests.
+
+        Examples
+        --------
+        >>> trace = Trace.from_blocks([0, 4096, 6000], [8192, 512, 4096], page_size=4096)
+        >>> trace.pages[trace.requests]
+        array([0, 1, 1, 1, 2])
+        """
+        size = whole_number(page_size, "page_size", 1)
+        if size > _LAST_BLOCK:
+            raise ValueError(f"page_size: {size} is above {_LAST_BLOCK}")
+        first, count = _blocks(starts, "starts", 0), _blocks(lengths, "lengths", 1)
+        if first.shape != count.shape:
+            raise ValueError(f"lengths: shape {count.shape} does not match the starts' {first.shape}")
+        beyond = count - 1 > _LAST_BLOCK - first
+        if beyond.any():
+            i = int(np.argmax(beyond))
+            raise ValueError(f"lengths: {count[i]} at index {i} ends beyond block 2**63-1, from start {first[i]}")
+        last = (first + (count - 1)) // size
+        first //= size
+        each = last - first + 1
+        # As floats first: the exact sum might not fit.
+        if each.sum(dtype=np.float64) > MAX_REQUESTS:
+            raise ValueError(f"lengths: the ranges have more than {MAX_REQUESTS} pages")
+        ends = np.cumsum(each)
+        return cls(np.repeat(last + 1 - ends, each) + np.arange(each.sum()), name=name)
+
     def _fill(
         self,
         codes: NDArray[np.uint32],
@@ -140,6 +189,44 @@ class Trace:
 
     def __len__(self) -> int:
         return int(self.requests.size)
+
+    @overload
+    def __getitem__(self, index: slice) -> Trace: ...
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    def __getitem__(self, index: slice | int) -> Any:
+        """``trace[a:b]``: these requests as a trace, with their predictions; ``trace[t]``: the page of request t.
+
+        Pages are numbered anew, and predicted times count from the first of these requests.
+
+        Raises
+        ------
+        ValueError
+            For a step other than 1.
+
+        Examples
+        --------
+        >>> trace = Trace("abcad", arrivals=[3, 9, 9, 9, 9])
+        >>> trace[:3]
+        Trace('trace', 3 requests of 3 pages, with predicted arrivals)
+        >>> trace[2:].requests, trace[2:].pages, trace[2:].arrivals
+        (array([0, 1, 2], dtype=uint32), array(['c', 'a', 'd'], dtype=object), array([7., 7., 7.]))
+        >>> trace[3]
+        'a'
+        """
+        if not isinstance(index, slice):
+            return self.pages[self.requests[operator.index(index)]]
+        start, _, step = index.indices(len(self))
+        if step != 1:
+            raise ValueError(f"step: {step} is not 1; requests follow each other")
+        codes, pages = dense_page_ids(self.requests[index])
+        trace = Trace.__new__(Trace)
+        bits = None if self.bits is None else self.bits[index]
+        arrivals = None if self.arrivals is None else self.arrivals[index] - start
+        trace._fill(codes, self.pages[pages], bits, arrivals, self.name)
+        return trace
 
     def __repr__(self) -> str:
         given = {"predicted bits": self.bits, "predicted arrivals": self.arrivals}
@@ -170,6 +257,23 @@ class Trace:
         return hashlib.sha256(self.requests.astype("<u4", copy=False).tobytes()).hexdigest()
 
 
+_LAST_BLOCK = 2**63 - 1
+
+
+def _blocks(values: ArrayLike, name: str, least: int) -> NDArray[np.int64]:
+    """A copy as int64, shape (r,), of whole numbers >= least that fit."""
+    given = np.asarray(values)
+    if given.ndim != 1:
+        raise ValueError(f"{name}: shape {given.shape} is not one-dimensional")
+    if given.size and given.dtype.kind not in "iu":
+        raise ValueError(f"{name}: must be whole numbers >= {least} of 64 bits, got {given.dtype}")
+    wrong = (given < least) | (given > _LAST_BLOCK)
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise ValueError(f"{name}: {given[i]} at index {i} is outside {least}..{_LAST_BLOCK}")
+    return given.astype(np.int64)
+
+
 @description
 class ZipfTrace:
     """Independent requests whose r-th most popular page has probability proportional to r ** -exponent.
@@ -191,7 +295,7 @@ class ZipfTrace:
     """
 
     n_pages: Count
-    exponent: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+    exponent: NonNegative
     length: Count
 
     def sample(self, rng: np.random.Generator) -> Trace:
@@ -199,11 +303,18 @@ class ZipfTrace:
 
         O(n_pages + length): an inverse distribution function with a table of starting points.
         """
-        weights = np.exp(-self.exponent * np.log(np.arange(1, self.n_pages + 1)))
-        cumulative = np.cumsum(weights / math.fsum(weights))
-        cumulative[-1] = 1.0
-        ranks = _invert(cumulative, self.length, rng)
+        ranks = zipf_ranks(self.n_pages, self.exponent, self.length, check_generator(rng, "ZipfTrace"))
         return Trace(ranks, name=f"zipf({self.exponent:g})")
+
+
+def zipf_ranks(n_pages: int, exponent: float, length: int, rng: np.random.Generator) -> NDArray[np.uint32]:
+    """Ranks in 0..n_pages-1, shape (length,), rank r with probability proportional to (r + 1) ** -exponent."""
+    with np.errstate(over="ignore", under="ignore"):
+        weights = np.exp(-exponent * np.log(np.arange(1, n_pages + 1)))
+    cumulative = np.cumsum(weights / math.fsum(weights))
+    cumulative[-1] = 1.0
+    ranks: NDArray[np.uint32] = _invert(cumulative, length, rng)
+    return ranks
 
 
 @njit(cache=True, nogil=True)

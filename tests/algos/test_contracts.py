@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from algos.contracts import (
     Algorithm,
     Count,
+    Natural,
+    NonNegative,
     Probability,
     Trajectory,
     check_generator,
@@ -145,6 +147,25 @@ def test_chosen_checkpoints_are_kept_and_end_at_the_horizon(chosen, beyond):
 
 def test_no_rounds_have_no_checkpoints():
     assert checkpoint_rounds(0).size == 0
+
+
+@description
+class Range:
+    fewest: Natural = 0
+    length: NonNegative = 0.0
+
+
+@pytest.mark.parametrize(
+    ("bad", "range_"),
+    [({"fewest": value}, "(whole number >= 0|greater than or equal to 0)") for value in (-1, *NOT_WHOLE)]
+    + [({"length": value}, "(finite|greater than or equal to 0)") for value in (-0.5, math.nan, math.inf)],
+)
+def test_numbers_below_zero_are_refused(bad, range_):
+    (name,) = bad
+    with pytest.raises(ValueError, match=rf"^Range: {name} = .*{range_}"):
+        Range(**bad)
+    assert Range(np.int64(7), 1e308) == Range(7, 1e308)
+    assert type(Range(np.int64(7)).fewest) is int
 
 
 @pytest.mark.parametrize("value", [-1, *NOT_WHOLE])

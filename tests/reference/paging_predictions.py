@@ -5,6 +5,7 @@ Requests are ints, bits 0 or 1, predicted times floats (maybe inf). `rng` is any
 frozensets; its namesake without the ending returns the fault flags.
 """
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -644,3 +645,114 @@ def follow_and_robust_contents(requests, k, contents, rng):
 def follow_and_robust(requests, k, contents, rng):
     """Fault flags of Follower & Robust."""
     return faults(requests, follow_and_robust_contents(requests, k, contents, rng))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Predictors: what is said of each request. `truth` are the true discard bits.
+
+
+def popularity_arrivals(requests):
+    """POPU, in the count of the public code that calls the first request 1, less 1."""
+    times = []
+    for t, page in enumerate(requests, start=1):
+        times.append(t + t / requests[:t].count(page) - 1)
+    return times
+
+
+def pleco_weight(age):
+    """PLECO's weight of a request, 1 for the latest."""
+    return (age + 10) ** -1.8 * math.exp(-age / 670)
+
+
+def pleco_probabilities(requests):
+    """PLECO: the weight of the page's requests among that of all so far."""
+    weights = [pleco_weight(age) for age in range(1, len(requests) + 1)]  # of the latest request, the one before, ...
+    probabilities = []
+    for t, page in enumerate(requests):
+        past = requests[t::-1]
+        mine = math.fsum(weight for weight, other in zip(weights, past, strict=False) if other == page)
+        probabilities.append(mine / math.fsum(weights[: t + 1]))
+    return probabilities
+
+
+def noisy_belady_bits(requests, h, k):
+    """1 when the page is not requested again, or BlindOracle with times h faults there."""
+    flags = [*blind_oracle(requests, h, k), True]
+    return [int(flags[t]) for t in next_use(requests)]
+
+
+def best_threshold(ahead, truth):
+    """The smallest T for which most bits "ahead > T" are true, of all that can make a difference."""
+    candidates = [-math.inf, *sorted(ahead)]
+    return max(candidates, key=lambda threshold: sum((a > threshold) == d for a, d in zip(ahead, truth, strict=True)))
+
+
+def history_bits(requests, truth, trained, default):
+    """The majority of the last three true bits of each page that the first requests reveal; of two, the later."""
+    following = next_use(requests)
+    known = {}
+    for t in range(trained):
+        if following[t] < trained:
+            known.setdefault(requests[t], []).append(truth[t])
+    bits = []
+    for page in requests:
+        last = known.get(page, [default])[-3:]
+        bits.append(sorted(last)[1] if len(last) == 3 else last[-1])
+    return bits
+
+
+def scattered(size):
+    """0..size-1 in the order of their binary digits read backwards."""
+    digits = max(1, (size - 1).bit_length())
+    return sorted(range(size), key=lambda i: f"{i:0{digits}b}"[::-1])
+
+
+def wrong_zeros_first(requests, truth, k):
+    """The true 1s in the order in which an adversary makes them wrong: the last ones of all phases but the last one."""
+    ids = phases(requests, k)
+    if not ids:
+        return []
+    ones = [[t for t, d in enumerate(truth) if d == 1 and ids[t] == phase] for phase in range(ids[-1] + 1)]
+    order = []
+    for turn in range(len(requests)):
+        order += [
+            ones[phase][-1 - turn] for phase in scattered(len(ones)) if phase < ids[-1] and turn < len(ones[phase])
+        ]
+    return order + ones[-1][::-1]
+
+
+def wrong_ones_first(requests, truth, reuse):
+    """The true 0s in the order in which an adversary makes them wrong: by the distance to the next request."""
+    following = next_use(requests)
+    sign = {"longest": -1, "shortest": 1}[reuse]
+    return sorted((t for t, d in enumerate(truth) if d == 0), key=lambda t: (sign * (following[t] - t), t))
+
+
+def adversarial_bits(requests, truth, k, budget, kind_of_error, reuse="longest"):
+    """True bits but for the wrong ones of an adversary."""
+    zeros, ones = wrong_zeros_first(requests, truth, k), wrong_ones_first(requests, truth, reuse)
+    if kind_of_error == "keep":
+        wrong = zeros[:budget]
+    elif kind_of_error == "discard":
+        wrong = ones[:budget]
+    else:
+        wrong = []
+        turn = [zeros, ones]
+        while len(wrong) < budget and (zeros or ones):
+            if turn[0]:
+                wrong.append(turn[0].pop(0))
+                turn.reverse()
+            else:
+                wrong.append(turn[1].pop(0))
+    return [d ^ (t in wrong) for t, d in enumerate(truth)]
+
+
+def dearest_bits(truth, cost, budget, kind_of_error):
+    """The largest cost of all bits with so many errors of one kind or both."""
+    spared = {"keep": 0, "discard": 1, "both": None}[kind_of_error]
+    best = -math.inf
+    for bits in itertools.product((0, 1), repeat=len(truth)):
+        wrong = [d for b, d in zip(bits, truth, strict=True) if b != d]
+        if len(wrong) <= budget and spared not in wrong:
+            best = max(best, cost(list(bits)))
+    return best

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from algos import next_use
 from simulators import DiscardBits, PredictedTrace, Trace, ZipfTrace, shipped_trace, shipped_traces
 from simulators.page_ids import dense_page_ids, encode_with_arrow
 
@@ -115,6 +116,127 @@ def test_fingerprints_tell_apart_what_algorithms_can():
     assert Trace("abca").fingerprint() != Trace("abcb").fingerprint()
 
 
+# Parts of traces.
+
+
+@given(st.lists(st.text("abcd", max_size=1)), st.data())
+def test_a_part_of_a_trace_is_the_trace_of_that_part(ids, data):
+    bits = data.draw(st.none() | st.lists(st.integers(0, 1), min_size=len(ids), max_size=len(ids)))
+    times = st.lists(st.sampled_from([-1.0, 2.5, 7.0, math.inf]), min_size=len(ids), max_size=len(ids))
+    arrivals = data.draw(st.none() | times)
+    start, stop = (data.draw(st.none() | st.integers(-9, 9)) for _ in range(2))
+    part = Trace(ids, bits=bits, arrivals=arrivals, name="mine")[start:stop]
+    expected = Trace(ids[start:stop])
+    assert (part.requests.tolist(), part.pages.tolist()) == (expected.requests.tolist(), expected.pages.tolist())
+    assert part.bits is None if bits is None else part.bits.tolist() == bits[start:stop]
+    if arrivals is None:
+        assert part.arrivals is None
+    else:
+        skipped = range(len(ids))[start:stop].start
+        assert part.arrivals.tolist() == [time - skipped for time in arrivals[start:stop]]
+    assert part.name == "mine"
+
+
+def test_true_times_stay_true_in_a_part():
+    whole = ZIPF.with_arrivals(next_use(ZIPF.requests, ZIPF.n_pages))
+    part = whole[1000:3000]
+    true = next_use(part.requests, part.n_pages)
+    assert np.minimum(part.arrivals, 2000).tolist() == true.tolist()
+
+
+def test_a_part_cannot_be_changed_and_changes_nothing():
+    trace = Trace("abca", bits=[0, 1, 0, 1], arrivals=[3, 9, 9, 9])
+    part = trace[1:]
+    for array in (part.requests, part.pages, part.bits, part.arrivals):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    assert trace.arrivals.tolist() == [3, 9, 9, 9]
+
+
+@pytest.mark.parametrize("step", [2, -1, -2])
+def test_parts_are_of_requests_that_follow_each_other(step):
+    with pytest.raises(ValueError, match=f"^step: {step} is not 1"):
+        Trace("abc")[::step]
+
+
+def test_single_requests_are_pages():
+    ids = ["a", "b", "a", "c"]
+    trace = Trace(ids)
+    assert list(trace) == ids
+    assert (trace[-1], trace[np.uint8(2)]) == ("c", "a")
+    for outside in (4, -5):
+        with pytest.raises(IndexError):
+            trace[outside]
+    for no_index in (1.0, "a", None):
+        with pytest.raises(TypeError):
+            trace[no_index]
+
+
+# Ranges of blocks.
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 200), st.integers(1, 50)), max_size=20),
+    st.integers(1, 60),
+    st.sampled_from("bBiIqQ"),
+)
+def test_block_ranges_become_the_pages_that_hold_them(ranges, page_size, code):
+    starts, lengths = ([r[i] % 128 for r in ranges] for i in (0, 1))
+    pages = [
+        page
+        for start, length in zip(starts, lengths, strict=True)
+        for page in sorted({block // page_size for block in range(start, start + length)})
+    ]
+    trace = Trace.from_blocks(np.array(starts, dtype=code), lengths, page_size=page_size, name="disk")
+    assert trace.pages[trace.requests].tolist() == pages
+    assert trace.name == "disk"
+
+
+def test_block_ranges_at_the_end_of_64_bits():
+    last = 2**63 - 1
+    assert list(Trace.from_blocks([last - 1, 0], [2, 1])) == [last - 1, last, 0]
+    assert list(Trace.from_blocks([0, last], [last, 1], page_size=2**62)) == [0, 1, 1]
+    assert list(Trace.from_blocks(np.array([5, last], dtype=np.uint64), [1, 1], page_size=last)) == [0, 1]
+
+
+def test_block_ranges_are_copied():
+    starts = np.array([8, 9])
+    Trace.from_blocks(starts, np.array([3, 1]), page_size=4)
+    assert starts.tolist() == [8, 9]
+
+
+@pytest.mark.parametrize(
+    ("starts", "lengths", "page_size", "message"),
+    [
+        ([-1], [1], 1, "^starts: -1 at index 0 is outside 0..9223372036854775807"),
+        ([0, 1], [1, 0], 1, "^lengths: 0 at index 1 is outside 1..9223372036854775807"),
+        (np.array([2**63], dtype=np.uint64), [1], 1, "^starts: 9223372036854775808 at index 0 is outside"),
+        ([2**64], [1], 1, "^starts: must be whole numbers >= 0 of 64 bits, got object"),
+        ([0.0], [1], 1, "^starts: must be whole numbers >= 0 of 64 bits, got float64"),
+        ([0], [True], 1, "^lengths: must be whole numbers >= 1 of 64 bits, got bool"),
+        ([0], ["1"], 1, "^lengths: must be whole numbers >= 1"),
+        ([0], [math.nan], 1, "^lengths: must be whole numbers >= 1"),
+        ([[0]], [[1]], 1, r"^starts: shape \(1, 1\) is not one-dimensional"),
+        (0, 1, 1, r"^starts: shape \(\) is not one-dimensional"),
+        ([0, 1], [1], 1, r"^lengths: shape \(1,\) does not match the starts' \(2,\)"),
+        (
+            [0, 2**63 - 2],
+            [1, 3],
+            1,
+            r"^lengths: 3 at index 1 ends beyond block 2\*\*63-1, from start 9223372036854775806",
+        ),
+        ([0], [2**32], 1, "^lengths: the ranges have more than 2147483647 pages"),
+        ([0, 0], [2**63 - 1] * 2, 1, "^lengths: the ranges have more than 2147483647 pages"),
+        ([0], [1], 0, "^page_size: 0 is below 1"),
+        ([0], [1], 512.0, "^page_size: 512.0 is not a whole number >= 1"),
+        ([0], [1], 2**63, "^page_size: 9223372036854775808 is above 9223372036854775807"),
+    ],
+)
+def test_bad_block_ranges_are_named(starts, lengths, page_size, message):
+    with pytest.raises(ValueError, match=message):
+        Trace.from_blocks(starts, lengths, page_size=page_size)
+
+
 # Zipf.
 
 
@@ -146,6 +268,16 @@ def test_zipf_kernel_and_source_agree():
     cumulative = np.cumsum(np.full(9, 1 / 9))
     cumulative[-1] = 1.0
     assert _invert(cumulative, 500, generator(1)).tolist() == _invert.py_func(cumulative, 500, generator(1)).tolist()
+
+
+def test_zipf_needs_a_generator():
+    with pytest.raises(ValueError, match=r"rng: 3 is not a numpy.random.Generator, which ZipfTrace needs"):
+        ZipfTrace(5, 1.0, 10).sample(3)
+
+
+def test_zipf_of_any_steepness_requests_one_page_at_last():
+    # Warnings are errors in these tests.
+    assert set(ZipfTrace(1000, 1e308, 50).sample(generator())) == {0}
 
 
 def test_zipf_repeats_with_its_seed():
