@@ -19,7 +19,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
+from numba.np.arrayobj import make_array
 from numpy.typing import ArrayLike, NDArray
 
 from algos.contracts import read_only, whole_number
@@ -42,10 +43,13 @@ __all__ = [
     "lfd_access",
     "lfd_init",
     "live_optimal_fault_flags",
+    "lowest_bit",
     "lowest_key",
     "next_use",
+    "ones_in",
     "optimal_fault_flags",
     "optimal_faults",
+    "prefetch",
     "set_key",
 ]
 
@@ -272,7 +276,8 @@ def _layered(requests, n_pages, cache_size):
 
 
 # A set of integers: four levels of words of 64 bits, one after the other. Level 0 has a bit for each key; level i + 1
-# has bit w when word w of level i is not zero. Policies in other modules keep their pages in such sets too.
+# has bit w when word w of level i is not zero. Policies in other modules keep their pages in such sets too; several of
+# one size may share an array of words, each with its base, the place where its words begin.
 
 
 @njit(cache=True, nogil=True)
@@ -292,26 +297,26 @@ def _bit(key):
 
 
 @njit(cache=True, forceinline=True)
-def has_key(words: Any, key: Any) -> bool:
+def has_key(words: Any, key: Any, base: Any = 0) -> bool:
     """Whether the key is in the set."""
-    return (words[key >> 6] & _bit(key)) != 0
+    return (words[base + (key >> 6)] & _bit(key)) != 0
 
 
 @njit(cache=True, forceinline=True)
-def has_keys(words: Any, starts: Any) -> bool:
+def has_keys(words: Any, starts: Any, base: Any = 0) -> bool:
     """Whether the set is not empty."""
-    word = starts[3]
-    while word < starts[4] - 1 and words[word] == 0:
+    word = base + starts[3]
+    while word < base + starts[4] - 1 and words[word] == 0:
         word += 1
     return words[word] != 0
 
 
 @njit(cache=True, forceinline=True)
-def set_key(words: Any, starts: Any, key: Any) -> None:
+def set_key(words: Any, starts: Any, key: Any, base: Any = 0) -> None:
     """Put a key into the set: set its bit, and that of each word above that was zero."""
     level = 0
     while level < 4:
-        place = starts[level] + (key >> 6)
+        place = base + starts[level] + (key >> 6)
         was = words[place]
         words[place] = was | _bit(key)
         key = key >> 6
@@ -320,11 +325,11 @@ def set_key(words: Any, starts: Any, key: Any) -> None:
 
 
 @njit(cache=True, forceinline=True)
-def clear_key(words: Any, starts: Any, key: Any) -> None:
+def clear_key(words: Any, starts: Any, key: Any, base: Any = 0) -> None:
     """Take a key that is in the set out of it: clear its bit, and that of each word above that becomes zero."""
     level = 0
     while level < 4:
-        place = starts[level] + (key >> 6)
+        place = base + starts[level] + (key >> 6)
         left = words[place] & ~_bit(key)
         words[place] = left
         key = key >> 6
@@ -333,25 +338,25 @@ def clear_key(words: Any, starts: Any, key: Any) -> None:
 
 
 @njit(cache=True, forceinline=True)
-def highest_key(words: Any, starts: Any) -> Any:
+def highest_key(words: Any, starts: Any, base: Any = 0) -> Any:
     """The largest key of a set that is not empty."""
     key = starts[4] - starts[3] - 1
-    while words[starts[3] + key] == 0:
+    while words[base + starts[3] + key] == 0:
         key -= 1
     for level in range(3, -1, -1):
-        key = (key << 6) + _highest_bit(words[starts[level] + key])
+        key = (key << 6) + _highest_bit(words[base + starts[level] + key])
     hold(words, starts)
     return key
 
 
 @njit(cache=True, forceinline=True)
-def lowest_key(words: Any, starts: Any) -> Any:
+def lowest_key(words: Any, starts: Any, base: Any = 0) -> Any:
     """The smallest key of a set that is not empty."""
     key = np.int64(0)
-    while words[starts[3] + key] == 0:
+    while words[base + starts[3] + key] == 0:
         key += 1
     for level in range(3, -1, -1):
-        word = words[starts[level] + key]
+        word = words[base + starts[level] + key]
         key = (key << 6) + _highest_bit(word & ~(word - np.uint64(1)))
     hold(words, starts)
     return key
@@ -434,3 +439,66 @@ def _count_leading_zeros(typingctx: Any, word: Any) -> Any:
 def _highest_bit(word):
     """Position of the highest set bit of a uint64 that is not zero."""
     return 63 - np.int64(_count_leading_zeros(word))  # type: ignore[call-arg]
+
+
+def lowest_bit(word: Any) -> Any:
+    """Position of the lowest set bit of a uint64 that is not zero; in kernels one machine instruction."""
+    return np.int64((int(word) & -int(word)).bit_length() - 1)
+
+
+def ones_in(word: Any) -> Any:
+    """Number of set bits of a uint64; in kernels one machine instruction."""
+    return np.int64(int(word).bit_count())
+
+
+@intrinsic
+def _count_trailing_zeros(typingctx: Any, word: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def _population_count(typingctx: Any, word: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.uint64(types.uint64), generate
+
+
+@overload(lowest_bit)
+def _compiled_lowest_bit(word):
+    return lambda word: np.int64(_count_trailing_zeros(word))  # type: ignore[call-arg]
+
+
+@overload(ones_in)
+def _compiled_ones_in(word):
+    return lambda word: np.int64(_population_count(word))  # type: ignore[call-arg]
+
+
+def prefetch(rows: Any, row: Any) -> None:
+    """Ask the processor for a row, or an entry, of an array that will be needed soon; changes nothing."""
+
+
+@intrinsic
+def _prefetch(typingctx: Any, rows: Any, row: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = make_array(signature.args[0])(context, builder, args[0])
+        stride = builder.extract_value(array.strides, 0)
+        address = builder.add(builder.ptrtoint(array.data, stride.type), builder.mul(stride, args[1]))
+        byte = ir.IntType(8).as_pointer()
+        flag = ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        )
+        # To be written to, to be kept near, data.
+        builder.call(function, [builder.inttoptr(address, byte), flag(1), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(rows, row), generate
+
+
+@overload(prefetch)
+def _compiled_prefetch(rows, row):
+    return lambda rows, row: _prefetch(rows, np.uint64(row))  # type: ignore[call-arg]

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["arrival_error", "arrival_ranks", "checked_arrivals", "checked_bits", "prediction_errors"]
 
 _BUCKET_BITS, _FEW = 13, 256  # 2**13 buckets; up to so many words are sorted by comparisons
-_SHIFTS_PER_ENTRY = 8  # moves allowed while neighbours are put in order, on average, before we sort anew
 
 
 def checked_bits(bits: ArrayLike, length: int) -> NDArray[np.uint8]:
@@ -127,11 +126,8 @@ def arrival_ranks(arrivals: NDArray[np.float64]) -> NDArray[np.uint32]:
     _sort(times, low_bits, words, _BUCKET_BITS, _FEW)
     ranks = np.empty(n, dtype=np.uint32)
     order = words.view(np.uint32)[:n]  # in place: entry i is read before it is overwritten
-    if _unpack(times, low_bits, words, order, _SHIFTS_PER_ENTRY * n):
-        _invert(order, ranks)
-    else:  # many times agree in all their high bits
-        later_first = np.argsort(times[::-1], kind="stable")
-        ranks[n - 1 - later_first] = np.arange(n, dtype=np.uint32)
+    _unpack(times, low_bits, words, order)
+    _invert(order, ranks)
     return ranks
 
 
@@ -216,29 +212,31 @@ def _word(raw):
 
 
 @njit(cache=True, nogil=True)
-def _unpack(times, low_bits, words, order, most_shifts):
-    """Requests by increasing time, shape (n,), from the sorted words; False when neighbours are too much in disorder.
+def _unpack(times, low_bits, words, order):
+    """Requests by increasing time, shape (n,), from the sorted words, which are overwritten.
 
-    Words order times by their high bits only; where these agree, insertion puts neighbours in order by all bits.
+    Words order times by their high bits only; where these agree, they are sorted by the low ones.
     """
     n = times.size
     raw = times.view(np.int64)
     mask = (np.uint64(1) << low_bits) - np.uint64(1)
-    before = np.uint64(0)
-    shifts = 0
-    for i in range(n):
-        t = n - 1 - np.int64(words[i] & mask)
-        high = words[i] & ~mask
-        place = i
-        if i > 0 and high == before:
-            word = _word(raw[t])
-            while place > 0 and shifts <= most_shifts and _word(raw[order[place - 1]]) > word:
-                order[place] = order[place - 1]
-                place -= 1
-                shifts += 1
-        order[place] = t
-        before = high
-    return shifts <= most_shifts
+    start = 0
+    while start < n:
+        stop = start + 1
+        while stop < n and words[stop] & ~mask == words[start] & ~mask:
+            stop += 1
+        if stop > start + 1:
+            sorted_already, before = True, np.uint64(0)
+            for i in range(start, stop):
+                position = words[i] & mask
+                words[i] = (_word(raw[n - 1 - np.int64(position)]) & mask) << low_bits | position
+                sorted_already &= words[i] >= before
+                before = words[i]
+            if not sorted_already:
+                words[start:stop].sort()
+        for i in range(start, stop):
+            order[i] = n - 1 - np.int64(words[i] & mask)
+        start = stop
 
 
 @njit(cache=True, nogil=True)

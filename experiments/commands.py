@@ -136,30 +136,82 @@ def paging(
     traces: Annotated[list[Path], typer.Argument(help="Trace files: text, CSV, NPZ, oracleGeneral; gzip or zstd.")],
     cache_size: Annotated[str, typer.Option(help="Cache sizes in pages, or as 10% of the distinct pages; by commas.")],
     algorithms: Annotated[str, typer.Option(help="Eviction policies, by commas, or all; see `regretlab list`.")] = "",
-    flip: Annotated[str, typer.Option(help="Shares of the predicted bits that are wrong, by commas.")] = "0,0.1",
-    replications: Annotated[int, typer.Option(help="Runs of each randomized policy.")] = 5,
+    predictor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For policies with predictions: registered predictors, by commas or repeated, with parameters as in "
+            "AdversarialBits:budget=100 or ThresholdBits:arrivals=LognormalArrivals(sigma=5)."
+        ),
+    ] = None,
+    flip: Annotated[
+        str | None,
+        typer.Option(
+            help="For policies with bits: shares of the true bits that are wrong; 0,0.1 unless they get others."
+        ),
+    ] = None,
+    sigma: Annotated[
+        str | None,
+        typer.Option(help="For policies with arrivals: lognormal noise of the true times; 0,5 unless they get others."),
+    ] = None,
+    bits: Annotated[
+        list[str] | None,
+        typer.Option(help="Your own predicted bits: a file (NPY, NPZ, text) or a column; for all traces or for each."),
+    ] = None,
+    arrivals: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Your own predicted times of the next request, counted in requests from 0, inf for never: as --bits."
+        ),
+    ] = None,
+    replications: Annotated[int, typer.Option(help="Runs of each randomized policy or noisy predictor.")] = 5,
     column: Annotated[str | None, typer.Option(help="Column of the page ids: a name, or a number from 1.")] = None,
+    warmup: Annotated[str, typer.Option(help="Requests that are served but not counted, or such a share: 10%.")] = "0",
+    curve: Annotated[
+        str | None,
+        typer.Option(help="Miss-ratio curves of LRU and of the optimum, at about 16 sizes a decade (log) or at all."),
+    ] = None,
+    hits_out: Annotated[
+        Path | None, typer.Option(help="NPZ file for the hits of each first run: an array a run, True for a hit.")
+    ] = None,
     seed: Seed = 0,
     workers: Workers = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for results; one named after the question if omitted.")
     ] = None,
 ) -> None:
-    """Find out which eviction policy would have served your trace best."""
+    """Find out which eviction policy would have served your trace best.
+
+    Policies with predictions are told what --predictor, --flip, --sigma, --bits and --arrivals name and what they can
+    read; where that is nothing, the truth, and the truth with some noise.
+    """
+    from experiments.hit_vectors import check_hits_path, write_hits
+    from experiments.miss_ratio_curves import check_curve
+    from experiments.predictor_choices import split_names
     from experiments.trace_comparison import DEFAULT_ALGORITHMS, TraceComparison
 
+    if hits_out is not None:
+        check_hits_path(hits_out)
     comparison = TraceComparison(
         traces,
         _words(cache_size, "cache-size"),
         algorithms=_words(algorithms, "algorithms") if algorithms else DEFAULT_ALGORITHMS,
-        flips=[_number(word, "flip") for word in _words(flip, "flip")],
+        predictors=[name for text in predictor or [] for name in split_names(text)],
+        flips=None if flip is None else [_number(word, "flip") for word in _words(flip, "flip")],
+        sigmas=None if sigma is None else [_number(word, "sigma") for word in _words(sigma, "sigma")],
+        bits=bits or [],
+        arrivals=arrivals or [],
         replications=replications,
         column=int(column) if column is not None and column.isdecimal() else column,
+        warmup=warmup,
+        curve=check_curve(curve),
     )
     if out is None:
         key = hashlib.sha256(repr((comparison.parameters(), seed)).encode()).hexdigest()[:8]
         out = Path(f"regretlab-paging-{key}")
     _compare_traces(comparison, out, seed, workers)
+    if hits_out is not None:
+        write_hits(comparison, hits_out, seed)
+        print(f"hits: {hits_out}")
 
 
 @app.command()
@@ -228,6 +280,8 @@ def _print_comparison(comparison: TraceComparison, store: Store, results: Any) -
     """The tables of the report, with the speeds measured on this machine."""
     speeds: dict[tuple[str, str], float] = {}
     for cell in comparison.cells("quick"):
+        if "curve" in cell:
+            continue
         speed = store.measurements(comparison.name, cell).get("requests_per_second")
         if speed is not None:
             speeds[comparison.caption(cell["trace"], cell["cache_size"]), comparison.label(cell)] = speed

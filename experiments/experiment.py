@@ -59,6 +59,10 @@ class Experiment(ABC):
         """What rebuilds an experiment that was made from a user's input; empty for registered ones."""
         return {}
 
+    def command(self) -> list[str]:
+        """The words of the command that asks the same, without seed and folder; empty for registered ones."""
+        return []
+
     @abstractmethod
     def cells(self, scale: Scale) -> Sequence[Cell]:
         """All cells, in the order in which they are listed."""

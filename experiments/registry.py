@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.experiment import Experiment
 
-__all__ = ["algorithm", "experiment", "experiment_names", "load_all", "names"]
+__all__ = ["algorithm", "experiment", "experiment_names", "load_all", "names", "simulator"]
 
 
 def names(group: str) -> list[str]:
@@ -32,6 +32,17 @@ def algorithm(name: str) -> Any:
         For an unknown name.
     """
     return _load("algorithms", name)
+
+
+def simulator(name: str) -> Any:
+    """The class of a registered simulator.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    """
+    return _load("simulators", name)
 
 
 def experiment(name: str) -> Experiment:

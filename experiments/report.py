@@ -6,7 +6,6 @@ import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments.claims import Claim
 from experiments.experiment import Experiment, NamedFigure, NamedTable
@@ -115,21 +114,11 @@ def _counts(found: list[Findings]) -> dict[str, int]:
 
 def _commands(store: Store, experiment: Experiment) -> list[str]:
     """The commands that make this experiment's results and figures again, for a shell."""
-    parameters: dict[str, Any] = store.manifest["experiments"][experiment.name]["parameters"]
-    out = "DIR"
-    if not parameters:
-        scale, seed = store.manifest["scale"], store.manifest["seed"]
-        run = f"regretlab run {experiment.name} --scale {scale} --seed {seed} --out {out}"
-        return [run, f"regretlab report {out}"]
-    traces = [Path(file).name if file else "(a trace in memory)" for file in parameters["files"]]
-    words = ["regretlab", "paging", *traces]
-    words += ["--cache-size", ",".join(map(str, parameters["cache_sizes"]))]
-    words += ["--algorithms", ",".join(parameters["algorithms"])]
-    words += ["--flip", ",".join(f"{flip:g}" for flip in parameters["flips"])]
-    words += ["--replications", str(parameters["replications"]), "--seed", str(store.manifest["seed"])]
-    if parameters["column"] is not None:
-        words += ["--column", str(parameters["column"])]
-    return [shlex.join([*words, "--out", out])]
+    out, seed = "DIR", str(store.manifest["seed"])
+    if words := experiment.command():
+        return [shlex.join([*words, "--seed", seed, "--out", out])]
+    run = f"regretlab run {experiment.name} --scale {store.manifest['scale']} --seed {seed} --out {out}"
+    return [run, f"regretlab report {out}"]
 
 
 def _inline(svg: str) -> str:

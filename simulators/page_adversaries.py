@@ -384,12 +384,12 @@ def _play(
         if victim == _EVERYTHING:
             # The cache held only pages that were loaded since everything left the last time.
             for u in range(flushed, t):
-                _add(queue, waiting, ends, member, phase, np.int64(requests[u]), page)
+                _add(queue, waiting, ends, member, phase, np.int64(requests[u]))
             flushed = t
         elif victim >= 0:
-            _add(queue, waiting, ends, member, phase, victim, page)
+            _add(queue, waiting, ends, member, phase, victim)
         if not holds(state, seen[t]):  # evicted as soon as it was served
-            _add(queue, waiting, ends, member, phase, page, np.int64(-1))
+            _add(queue, waiting, ends, member, phase, page)
     return requests.size
 
 
@@ -412,7 +412,7 @@ def _begin_phase(requests, again, phase, optimum, member, queue, waiting, ends):
     for u in range(again - 1):
         count = _keep(optimum, count, member, phase, np.int64(requests[u]))
     for page in optimum:
-        _add(queue, waiting, ends, member, phase, page, np.int64(-1))
+        _add(queue, waiting, ends, member, phase, page)
 
 
 @njit(cache=True, forceinline=True)
@@ -426,9 +426,9 @@ def _keep(optimum, count, member, phase, page):
 
 
 @njit(cache=True, forceinline=True)
-def _add(queue, waiting, ends, member, phase, page, but):
-    """Append a page to the queue, if the phase may request it and it is neither there nor the one excepted."""
-    if page < waiting.size and page != but and member[page] == phase and not waiting[page]:
+def _add(queue, waiting, ends, member, phase, page):
+    """Append a page to the queue, if the phase may request it and it is not there yet."""
+    if page < waiting.size and member[page] == phase and not waiting[page]:
         waiting[page] = True
         place = ends[0] + ends[1]
         queue[place if place < queue.size else place - queue.size] = page

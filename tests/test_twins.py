@@ -25,18 +25,38 @@ from online.paging import (
     DiscardBitGuard,
     FlushWhenAllZeros,
     FlushWhenFull,
+    FollowAndRobust,
+    FollowThePrediction,
     Guard,
     LMarker,
     LNonMarker,
     Mark0,
     MarkAndPredict,
     Marker,
+    OnlineMin,
     PredictiveMarker,
     RandomEviction,
+    RobustFlushWhenAllZeros,
+    RobustMark0,
     Sieve,
+    TrustAndDoubt,
     mark0_instance_bound,
 )
-from simulators import BernoulliArms, Trace, ZipfTrace, page_ids, traces
+from simulators import (
+    AugmentedMissingPage,
+    BernoulliArms,
+    HistoryBits,
+    LognormalArrivals,
+    MissingPage,
+    NoisyBeladyBits,
+    PLECOArrivals,
+    PopularityArrivals,
+    ThresholdBits,
+    Trace,
+    ZipfTrace,
+    page_ids,
+    traces,
+)
 
 MODULES = (
     "algos.miss_ratio_curves",
@@ -49,20 +69,30 @@ MODULES = (
     "online.paging.arrivals",
     "online.paging.classical",
     "online.paging.clock",
+    "online.paging.combiners",
+    "online.paging.follow_and_robust",
+    "online.paging.following",
     "online.paging.frequency",
     "online.paging.guard",
+    "online.paging.online_min",
     "online.paging.phase_bits",
     "online.paging.policy",
     "online.paging.randomized",
     "online.paging.succinct",
+    "online.paging.trust_and_doubt",
     "simulators.arms",
+    "simulators.arrival_predictors",
+    "simulators.bit_predictors",
+    "simulators.page_adversaries",
     "simulators.page_ids",
+    "simulators.synthetic_traces",
     "simulators.traces",
 )
 POLICIES = (
     *(LRU, FIFO, FlushWhenFull, Clock, LFU, Sieve, S3FIFO, ARC, Belady, RandomEviction, Marker),
     *(FlushWhenAllZeros, Mark0, MarkAndPredict, DiscardBitGuard),
     *(BlindOracle, PredictiveMarker, LMarker, LNonMarker, Guard),
+    *(OnlineMin, FollowThePrediction, TrustAndDoubt, FollowAndRobust, RobustFlushWhenAllZeros, RobustMark0),
 )
 UNINTERPRETABLE = {"_highest_bit", "_ones_in"}  # one machine instruction each; tested against int's own
 
@@ -159,3 +189,34 @@ def test_array_kernels(requests, k):
         )
 
     assert interpreted_all_the_way(values) == values()
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 6), st.integers(0, 2**32))
+def test_predictors(requests, k, seed):
+    trace = Trace(requests)
+    for predictor in (
+        PopularityArrivals(),
+        PLECOArrivals(),
+        NoisyBeladyBits(k, sigma=3.0),
+        ThresholdBits(k, LognormalArrivals(3.0)),
+        HistoryBits(k),
+    ):
+        fast = predictor.predict(trace, np.random.default_rng(seed))
+        slow = interpreted_all_the_way(lambda p=predictor: p.predict(trace, np.random.default_rng(seed)))
+        assert fast.tobytes() == slow.tobytes(), predictor
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 6), st.integers(0, 5), st.integers(0, 80), st.integers(0, 2**32))
+def test_page_adversaries(k, more, length, seed):
+    for policy in (FlushWhenFull(k), Mark0(k, eager=True), LNonMarker(k)):
+        for adversary in (
+            MissingPage(k + 1 + more, bit=1, arrival=0.0),
+            AugmentedMissingPage(max(1, k - more), bit=1, arrival=0.0),
+        ):
+            fast = adversary.against(policy, length, np.random.default_rng(seed))
+            slow = interpreted_all_the_way(
+                lambda p=policy, a=adversary: a.against(p, length, np.random.default_rng(seed), compiled=False)
+            )
+            assert fast.fingerprint() == slow.fingerprint(), (policy, adversary)

@@ -21,9 +21,36 @@ from online.paging.classical import (
     lru_bound,
 )
 from online.paging.clock import S3FIFO, Clock, Sieve, clock_bound
+from online.paging.combiners import (
+    CombineDeterministic,
+    CombineRandomized,
+    RobustFlushWhenAllZeros,
+    RobustFtP,
+    RobustLNonMarker,
+    RobustMark0,
+    combine_deterministic_bound,
+    combine_randomized_bound,
+)
+from online.paging.follow_and_robust import FollowAndRobust, follow_and_robust_consistency
+from online.paging.following import FollowThePrediction, follow_the_prediction_bound
 from online.paging.frequency import ARC, LFU
 from online.paging.guard import DiscardBitGuard, Guard, guard_bound, guard_consistency
+from online.paging.lower_bounds import (
+    LeastPrices,
+    deterministic_ratio_bound,
+    discard_price_bound,
+    marking_bound,
+    missing_page_bound,
+    missing_page_optimum_bound,
+    phase_price_bound,
+    randomized_discard_price_bound,
+    randomized_phase_price_bound,
+    randomized_ratio_bound,
+    uniform_faults_bound,
+    uniform_optimum,
+)
 from online.paging.offline import Belady
+from online.paging.online_min import OnlineMin, online_min_bound
 from online.paging.phase_bits import (
     MarkAndPredict,
     mark_and_predict_bound,
@@ -49,6 +76,7 @@ from online.paging.succinct import (
     mark0_consistency,
     mark0_instance_bound,
 )
+from online.paging.trust_and_doubt import TrustAndDoubt
 
 __all__ = [
     "ARC",
@@ -59,30 +87,47 @@ __all__ = [
     "Belady",
     "BlindOracle",
     "Clock",
+    "CombineDeterministic",
+    "CombineRandomized",
     "CustomEviction",
     "DiscardBitGuard",
     "EvictionKernels",
     "EvictionPolicy",
     "FlushWhenAllZeros",
     "FlushWhenFull",
+    "FollowAndRobust",
+    "FollowThePrediction",
     "Guard",
     "LMarker",
     "LNonMarker",
+    "LeastPrices",
     "Mark0",
     "MarkAndPredict",
     "Marker",
+    "OnlineMin",
     "PredictiveMarker",
     "RandomEviction",
     "RequestSequence",
+    "RobustFlushWhenAllZeros",
+    "RobustFtP",
+    "RobustLNonMarker",
+    "RobustMark0",
     "Sieve",
+    "TrustAndDoubt",
     "blind_oracle_bound",
     "blind_oracle_consistency",
     "blind_oracle_sharper_bound",
     "clock_bound",
+    "combine_deterministic_bound",
+    "combine_randomized_bound",
+    "deterministic_ratio_bound",
+    "discard_price_bound",
     "fifo_bound",
     "flush_when_all_zeros_bound",
     "flush_when_all_zeros_consistency",
     "flush_when_full_bound",
+    "follow_and_robust_consistency",
+    "follow_the_prediction_bound",
     "guard_bound",
     "guard_consistency",
     "harmonic_number",
@@ -97,7 +142,17 @@ __all__ = [
     "mark_and_predict_deterministic_bound",
     "mark_and_predict_robustness",
     "marker_bound",
+    "marking_bound",
+    "missing_page_bound",
+    "missing_page_optimum_bound",
+    "online_min_bound",
+    "phase_price_bound",
     "predicted_marking_consistency",
     "predictive_marker_bound",
     "random_eviction_bound",
+    "randomized_discard_price_bound",
+    "randomized_phase_price_bound",
+    "randomized_ratio_bound",
+    "uniform_faults_bound",
+    "uniform_optimum",
 ]

@@ -22,7 +22,7 @@ from pydantic import Field
 from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from algos.optimal_paging import clear_key, highest_key, key_set, next_use, set_key
+from algos.optimal_paging import clear_key, highest_key, key_set, next_use, prefetch, set_key
 from algos.predictions import arrival_ranks, checked_arrivals
 from online.paging.policy import NOTHING, EvictionKernels, EvictionPolicy, Prediction
 from online.paging.randomized import harmonic_number
@@ -91,7 +91,7 @@ class BlindOracle(ArrivalPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_blind_init, _blind_access, _blind_holds, _blind_evicted)
+        return EvictionKernels(_blind_init, _blind_access, _blind_holds, _blind_evicted, fetch=_blind_fetch)
 
 
 @description
@@ -122,7 +122,7 @@ class PredictiveMarker(ArrivalPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_chains_init, _chains_access, _slot_holds, _slot_evicted)
+        return EvictionKernels(_chains_init, _chains_access, _slot_holds, _slot_evicted, fetch=_pages_fetch)
 
     def parameters(self) -> Any:
         """The longest chain that trusts the predictions."""
@@ -151,7 +151,7 @@ class LMarker(ArrivalPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_chains_init, _chains_access, _slot_holds, _slot_evicted)
+        return EvictionKernels(_chains_init, _chains_access, _slot_holds, _slot_evicted, fetch=_pages_fetch)
 
     def parameters(self) -> Any:
         """The longest chain that trusts the predictions."""
@@ -180,7 +180,7 @@ class LNonMarker(ArrivalPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_nonmarker_init, _nonmarker_access, _slot_holds, _slot_evicted)
+        return EvictionKernels(_nonmarker_init, _nonmarker_access, _slot_holds, _slot_evicted, fetch=_pages_fetch)
 
 
 @guarantee("Wei 2020, as others report it", kind="upper", algorithm="BlindOracle", evidence="secondary")
@@ -252,7 +252,9 @@ def predicted_marking_consistency(clean: float) -> float:
 
 
 class _Blind(NamedTuple):
-    words: np.ndarray  # uint64, the set of the keys of cached pages
+    # uint64, the set of the keys of cached pages, and of keys that are no longer valid: their pages were requested
+    # again, or have left. Most keys are never looked at again.
+    words: np.ndarray
     starts: np.ndarray  # (5,) int64
     page_at: np.ndarray  # (keys,) uint32, the page that a key of the set belongs to
     key_of: np.ndarray  # (m,) uint32, 1 + key of a cached page, 0 when it is not cached
@@ -271,16 +273,14 @@ def _blind_init(requests, n_pages, cache_size, params):
 def _blind_access(state, page, key, t, rng):
     cached, evicted = 0, 1
     words, starts, page_at, key_of, counts, cache_size = state
-    before = np.int64(key_of[page])
-    fault = before == 0
-    if not fault:
-        clear_key(words, starts, before - 1)
-    elif counts[cached] < cache_size:
+    fault = key_of[page] == 0
+    if fault and counts[cached] < cache_size:
         counts[cached] += 1
-    else:
-        latest = highest_key(words, starts)
+    elif fault:
+        latest = _take_highest(words, starts)
+        while key_of[page_at[latest]] != latest + 1:
+            latest = _take_highest(words, starts)
         victim = page_at[latest]
-        clear_key(words, starts, latest)
         key_of[victim] = 0
         counts[evicted] = victim
     set_key(words, starts, np.int64(key))
@@ -288,6 +288,14 @@ def _blind_access(state, page, key, t, rng):
     key_of[page] = np.int64(key) + 1
     hold(words, starts, page_at, key_of, counts)
     return fault
+
+
+@njit(forceinline=True)
+def _take_highest(words, starts):
+    """Take the largest key out of a set that is not empty."""
+    key = highest_key(words, starts)
+    clear_key(words, starts, key)
+    return key
 
 
 @njit(forceinline=True)
@@ -300,43 +308,53 @@ def _blind_evicted(state):
     return state.counts[1]
 
 
+@njit(forceinline=True)
+def _blind_fetch(state, page, key):
+    prefetch(state.key_of, page)
+    prefetch(state.words, key >> 6)
+    prefetch(state.page_at, key)
+
+
+# What the marking policies know of a page lies side by side, for it is read together: its slot, _NOWHERE when it is
+# not cached; the key of its last request; and two more numbers, which differ. The pages that the predictions choose
+# from are those that a phase began with, less those requested or evicted since: they are sorted by key once a phase.
+_SLOT, _KEY, _EVICTED_IN, _LENGTH = 0, 1, 2, 3
+_MET, _MEMBER = 2, 3
+_NOWHERE = 2**32 - 1  # above all slots
+_DIGIT_BITS = 11
+_DIGITS = 1 << _DIGIT_BITS
+_SOON = 8  # victims ahead whose data are asked for
+_HALF, _LOW_HALF = np.uint64(32), np.uint64(2**32 - 1)
+
+
 class _Chains(NamedTuple):
     slots: np.ndarray  # (k,) uint32, the cached pages, the unmarked ones first
-    slot_of: np.ndarray  # (m,) int32, slot of a page, -1 when it is not cached
-    counts: np.ndarray  # (4,) int64: pages cached; page evicted last; how many are unmarked; phase
-    key_of: np.ndarray  # (m,) uint32, key of a page's last request
-    words: np.ndarray  # uint64, the set of the keys of unmarked pages
-    starts: np.ndarray  # (5,) int64
-    page_at: np.ndarray  # (keys,) uint32, the page that a key of the set belongs to
-    evicted_in: np.ndarray  # (m,) uint32, last phase that evicted the page
-    length: np.ndarray  # (m,) uint32, length of the chain when it was evicted
+    pages: np.ndarray  # (m, 4) uint32; the last two: last phase that evicted the page; length of its chain then
+    counts: np.ndarray  # (5,) int64: pages cached; page evicted last; how many are unmarked; words left in queue; phase
+    queue: np.ndarray  # (2, k) uint64, key above 32 bits for the page, the highest last; and place for sorting
+    digits: np.ndarray  # (2049,) int64, for sorting
     trusted: float  # longest chain that evicts by prediction
 
 
 @njit(nogil=True)
 def _chains_init(requests, n_pages, cache_size, params):
-    keys, trusted = params
-    words, starts = key_set(keys)
+    size = min(cache_size, n_pages)
     return _Chains(
-        np.zeros(min(cache_size, n_pages), np.uint32),
-        np.full(n_pages, -1, np.int32),
-        np.array([0, NOTHING, 0, 0]),
-        np.zeros(n_pages, np.uint32),
-        words,
-        starts,
-        np.empty(keys, np.uint32),
-        np.zeros(n_pages, np.uint32),
-        np.zeros(n_pages, np.uint32),
-        trusted,
+        np.zeros(size, np.uint32),
+        _no_pages(n_pages),
+        np.array([0, NOTHING, 0, 0, 0]),
+        np.empty((2, size), np.uint64),
+        np.empty(_DIGITS + 1, np.int64),
+        params[1],
     )
 
 
 @njit(forceinline=True)
 def _chains_access(state, page, key, t, rng):
-    cached, evicted, unmarked, phase = 0, 1, 2, 3
-    slots, slot_of, counts, key_of, words, starts, page_at, evicted_in, length, trusted = state
-    slot = np.int64(slot_of[page])
-    fault = slot < 0
+    cached, evicted, unmarked, phase = 0, 1, 2, 4
+    slots, pages, counts, queue, digits, trusted = state
+    slot = np.int64(pages[page, _SLOT])
+    fault = slot == _NOWHERE
     border = counts[unmarked] - 1  # slot of the last unmarked page
     if fault:
         if counts[cached] < slots.size:
@@ -346,53 +364,107 @@ def _chains_access(state, page, key, t, rng):
             if border < 0:
                 border = slots.size - 1  # all are marked: a new phase unmarks all
                 counts[phase] += 1
-                _add_keys(slots, key_of, words, starts, page_at)
+                _enqueue(slots, pages, counts, queue, digits)
             grown = np.int64(1)
-            if evicted_in[page] == counts[phase]:
-                grown += np.int64(length[page])
+            if pages[page, _EVICTED_IN] == counts[phase]:
+                grown += np.int64(pages[page, _LENGTH])
             if grown == 1 or grown <= trusted:
-                victim = page_at[highest_key(words, starts)]
-                slot = np.int64(slot_of[victim])
+                victim = _latest_unmarked(pages, counts, queue, border + 1)
+                slot = np.int64(pages[victim, _SLOT])
             else:
                 slot = np.int64(rng.random() * (border + 1))
                 victim = slots[slot]
-            clear_key(words, starts, np.int64(key_of[victim]))
-            evicted_in[victim] = counts[phase]
-            length[victim] = grown
+            pages[victim, _EVICTED_IN] = counts[phase]
+            pages[victim, _LENGTH] = grown
             other = slots[border]
             slots[slot] = other
-            slot_of[other] = slot
-            slot_of[victim] = -1  # after the move: the victim may be the page at the border itself
+            pages[other, _SLOT] = slot
+            pages[victim, _SLOT] = _NOWHERE  # after the move: the victim may be the page at the border itself
             counts[evicted] = victim
             counts[unmarked] = border
         slots[border] = page
-        slot_of[page] = border
+        pages[page, _SLOT] = border
     elif slot <= border:
-        clear_key(words, starts, np.int64(key_of[page]))
         other = slots[border]
         slots[slot] = other
-        slot_of[other] = slot
+        pages[other, _SLOT] = slot
         slots[border] = page
-        slot_of[page] = border
+        pages[page, _SLOT] = border
         counts[unmarked] = border
-    key_of[page] = key
-    hold(slots, slot_of, counts, key_of, words, starts, page_at, evicted_in, length, rng)
+    pages[page, _KEY] = key
+    hold(slots, pages, counts, queue, digits, rng)
     return fault
 
 
 @njit(nogil=True)
-def _add_keys(slots, key_of, words, starts, page_at):
-    """Put the keys of all cached pages into the set. O(k), paid by the k pages of the phase."""
-    for slot in range(slots.size):
-        page = slots[slot]
-        key = np.int64(key_of[page])
-        set_key(words, starts, key)
-        page_at[key] = page
+def _no_pages(n_pages):
+    """What is known of the pages before the first request."""
+    pages = np.zeros((n_pages, 4), np.uint32)
+    pages[:, _SLOT] = _NOWHERE
+    return pages
+
+
+@njit(forceinline=True)
+def _enqueue(slots, pages, counts, queue, digits):
+    """Sort the cached pages by their keys, digit by digit. O(k), paid by the k pages of the phase.
+
+    Nothing is allocated here, and it is compiled into its callers: a call that may fail, as any may to Numba, would
+    make it count references in every step.
+    """
+    size = slots.size
+    most = np.uint64(0)
+    for slot in range(size):
+        key = np.uint64(pages[slots[slot], _KEY])
+        queue[0, slot] = key << _HALF | np.uint64(slots[slot])
+        most = max(most, key)
+    width = np.uint64(4)
+    while width < _DIGIT_BITS and size >> np.int64(width) > 0:
+        width += np.uint64(1)
+    base = np.uint64(1) << width
+    side, shift = 0, _HALF  # an index, for two names that trade arrays would be counted as well
+    while most > 0:
+        for digit in range(base + np.uint64(1)):
+            digits[digit] = 0
+        for i in range(size):
+            digits[((queue[side, i] >> shift) & (base - np.uint64(1))) + np.uint64(1)] += 1
+        for digit in range(1, base):
+            digits[digit] += digits[digit - 1]
+        for i in range(size):
+            digit = (queue[side, i] >> shift) & (base - np.uint64(1))
+            queue[1 - side, digits[digit]] = queue[side, i]
+            digits[digit] += 1
+        side = 1 - side
+        shift += width
+        most >>= width
+    if side == 1:
+        for i in range(size):
+            queue[0, i] = queue[1, i]
+    counts[3] = size
+    hold(slots, pages, counts, queue, digits)
+
+
+@njit(forceinline=True)
+def _latest_unmarked(pages, counts, queue, n_unmarked):
+    """The unmarked page with the highest key, which leaves the queue; unmarked pages are in the first slots."""
+    left = counts[3] - 1
+    while pages[queue[0, left] & _LOW_HALF, _SLOT] >= n_unmarked:
+        left -= 1
+    counts[3] = left
+    if left >= _SOON:
+        prefetch(pages, queue[0, left - _SOON] & _LOW_HALF)
+    page = np.uint32(queue[0, left] & _LOW_HALF)
+    hold(pages, counts, queue)
+    return page
+
+
+@njit(forceinline=True)
+def _pages_fetch(state, page, key):
+    prefetch(state.pages, page)
 
 
 @njit(forceinline=True)
 def _slot_holds(state, page):
-    return state.slot_of[page] >= 0
+    return state.pages[page, _SLOT] != _NOWHERE
 
 
 @njit(forceinline=True)
@@ -402,86 +474,76 @@ def _slot_evicted(state):
 
 class _NonMarker(NamedTuple):
     slots: np.ndarray  # (k,) uint32, the cached pages, the unmarked ones first
-    slot_of: np.ndarray  # (m,) int32, slot of a page, -1 when it is not cached
-    counts: np.ndarray  # (5,) int64: pages cached; page evicted last; how many are unmarked; phase; its pages so far
-    key_of: np.ndarray  # (m,) uint32, key of a page's last request
-    words: np.ndarray  # uint64, the set of the keys of unmarked pages
-    starts: np.ndarray  # (5,) int64
-    page_at: np.ndarray  # (keys,) uint32, the page that a key of the set belongs to
-    met: np.ndarray  # (m,) uint32, 1 + last phase that requested the page
-    member: np.ndarray  # (m,) uint32, 1 + last phase that began with the page in the cache
+    # (m, 4) uint32; the last two: 1 + last phase that requested the page; 1 + last that began with it in the cache
+    pages: np.ndarray
+    # (6,) int64: pages cached; page evicted last; how many are unmarked; words left in queue; phase; its pages so far
+    counts: np.ndarray
+    queue: np.ndarray  # (2, k) uint64, key above 32 bits for the page, the highest last; and place for sorting
+    digits: np.ndarray  # (2049,) int64, for sorting
     evictor: np.ndarray  # (m,) uint32, the page whose load evicted the page last
 
 
 @njit(nogil=True)
 def _nonmarker_init(requests, n_pages, cache_size, params):
-    words, starts = key_set(params[0])
+    size = min(cache_size, n_pages)
     return _NonMarker(
-        np.zeros(min(cache_size, n_pages), np.uint32),
-        np.full(n_pages, -1, np.int32),
-        np.array([0, NOTHING, 0, 0, 0]),
-        np.zeros(n_pages, np.uint32),
-        words,
-        starts,
-        np.empty(params[0], np.uint32),
-        np.zeros(n_pages, np.uint32),
-        np.zeros(n_pages, np.uint32),
+        np.zeros(size, np.uint32),
+        _no_pages(n_pages),
+        np.array([0, NOTHING, 0, 0, 0, 0]),
+        np.empty((2, size), np.uint64),
+        np.empty(_DIGITS + 1, np.int64),
         np.zeros(n_pages, np.uint32),
     )
 
 
 @njit(forceinline=True)
 def _nonmarker_access(state, page, key, t, rng):
-    cached, evicted, unmarked, phase, distinct = 0, 1, 2, 3, 4
-    slots, slot_of, counts, key_of, words, starts, page_at, met, member, evictor = state
-    if met[page] != counts[phase] + 1:
+    cached, evicted, unmarked, phase, distinct = 0, 1, 2, 4, 5
+    slots, pages, counts, queue, digits, evictor = state
+    if pages[page, _MET] != counts[phase] + 1:
         if counts[distinct] == slots.size:
             counts[phase] += 1
             counts[distinct] = 0
             counts[unmarked] = slots.size
-            _add_keys(slots, key_of, words, starts, page_at)
-            _enroll(slots, member, counts[phase] + 1)
+            _enqueue(slots, pages, counts, queue, digits)
+            _enroll(slots, pages, counts[phase] + 1)
         counts[distinct] += 1
-        met[page] = counts[phase] + 1
-    slot = np.int64(slot_of[page])
-    fault = slot < 0
+        pages[page, _MET] = counts[phase] + 1
+    slot = np.int64(pages[page, _SLOT])
+    fault = slot == _NOWHERE
     if fault:
         if counts[cached] < slots.size:
             slot = counts[cached]
             counts[cached] += 1
         else:
             # At most k - 1 marked pages are cached now, for the requested one is not: some page is unmarked.
-            if member[page] != counts[phase] + 1:
-                slot = np.int64(slot_of[page_at[highest_key(words, starts)]])
-            elif member[evictor[page]] != counts[phase] + 1:
+            if pages[page, _MEMBER] != counts[phase] + 1:
+                slot = np.int64(pages[_latest_unmarked(pages, counts, queue, counts[unmarked]), _SLOT])
+            elif pages[evictor[page], _MEMBER] != counts[phase] + 1:
                 slot = np.int64(rng.random() * slots.size)
             else:
                 slot = np.int64(rng.random() * counts[unmarked])
             victim = slots[slot]
-            slot_of[victim] = -1
+            pages[victim, _SLOT] = _NOWHERE
             evictor[victim] = page
             counts[evicted] = victim
-            if slot < counts[unmarked]:
-                clear_key(words, starts, np.int64(key_of[victim]))
-    elif slot < counts[unmarked]:
-        clear_key(words, starts, np.int64(key_of[page]))
     if slot < counts[unmarked]:  # the slot belongs to the page now, which takes it to the block of the marked
         counts[unmarked] -= 1
         border = counts[unmarked]
         if border != slot:
             other = slots[border]
             slots[slot] = other
-            slot_of[other] = slot
+            pages[other, _SLOT] = slot
             slot = border
     slots[slot] = page
-    slot_of[page] = slot
-    key_of[page] = key
-    hold(slots, slot_of, counts, key_of, words, starts, page_at, met, member, evictor, rng)
+    pages[page, _SLOT] = slot
+    pages[page, _KEY] = key
+    hold(slots, pages, counts, queue, digits, evictor, rng)
     return fault
 
 
 @njit(nogil=True)
-def _enroll(slots, member, stamp):
+def _enroll(slots, pages, stamp):
     """Stamp the pages with which a phase begins. O(k), paid by the k pages of the phase."""
     for slot in range(slots.size):
-        member[slots[slot]] = stamp
+        pages[slots[slot], _MEMBER] = stamp

@@ -3,7 +3,7 @@
 Sources: F. J. Corbato, "A paging experiment with the Multics system", 1969 (CLOCK); Y. Zhang et al., "SIEVE is
 simpler than LRU: an efficient turn-key eviction algorithm for web caches", NSDI 2024; J. Yang et al., "FIFO queues
 are all you need for cache eviction", SOSP 2023 (S3-FIFO). Where S3-FIFO's text leaves choices open we take those
-of libCacheSim 0.3.5, whose fault counts ours equal.
+of libCacheSim 0.3.5, whose fault counts ours equal. The bitmaps over places in the queues are derived here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numba import njit
 from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
+from algos.optimal_paging import lowest_bit, ones_in
 from online.paging.policy import NOTHING, EvictionKernels, EvictionPolicy
 
 __all__ = ["S3FIFO", "Clock", "Sieve", "clock_bound"]
@@ -40,7 +41,7 @@ class Clock(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_clock_init, _clock_access, _clock_holds, _last_evicted)
+        return EvictionKernels(_clock_init, _clock_access, _place_holds, _last_evicted, _clock_forecast, _place_glance)
 
 
 @description
@@ -61,7 +62,7 @@ class Sieve(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_sieve_init, _sieve_access, _sieve_holds, _last_evicted)
+        return EvictionKernels(_sieve_init, _sieve_access, _place_holds, _last_evicted, _sieve_forecast, _place_glance)
 
 
 @description
@@ -101,46 +102,113 @@ def clock_bound(opt: float, cache_size: int) -> float:
     return cache_size * opt
 
 
+# Clock and Sieve keep a place for each cached page, from 1 on, and a byte for each place, so that a hit is one store,
+# and the hand passes eight places at a time in words of 64 bits.
+_HIT, _IDLE, _GAP = 0, 1, 2  # hit since it was loaded or the hand came by; not hit; no page
+_ONE, _ALL, _EACH = np.uint64(1), ~np.uint64(0), np.uint64(0x0101010101010101)
+_FAR = 256  # words that a forecast looks through at most
+
+
 class _Clock(NamedTuple):
-    slots: np.ndarray  # (k,) uint32, the cached pages around the dial
-    slot_of: np.ndarray  # (m,) int32, slot of a page, -1 when it is not cached
-    referenced: np.ndarray  # (m,) bool
-    counts: np.ndarray  # (3,) int64: page evicted last; pages cached; the slot under the hand
+    page_at: np.ndarray  # (1 + k,) uint32, the cached pages around the dial
+    place_of: np.ndarray  # (m,) uint32, place of a page, 0 when it is not cached
+    marks: np.ndarray  # uint8, what holds of each place; the entry of place 0 is for anyone to write to
+    words: np.ndarray  # uint64, the same memory
+    counts: np.ndarray  # (3,) int64: page evicted last; pages cached; the place under the hand
 
 
 @njit(cache=True)
 def _clock_init(requests, n_pages, cache_size, params):
-    slots = np.zeros(min(cache_size, n_pages), np.uint32)
-    return _Clock(slots, np.full(n_pages, -1, np.int32), np.zeros(n_pages, np.bool_), np.array([NOTHING, 0, 0]))
+    size = min(cache_size, n_pages) + 1
+    marks = np.full((size + 7) // 8 * 8, _GAP, np.uint8)
+    return _Clock(
+        np.zeros(size, np.uint32),
+        np.zeros(n_pages, np.uint32),
+        marks,
+        marks.view(np.uint64),
+        np.array([NOTHING, 0, 1]),
+    )
 
 
-@njit(cache=True, forceinline=True)
+@njit(forceinline=True)
 def _clock_access(state, page, bit, t, rng):
     evicted, cached, hand = 0, 1, 2
-    slots, slot_of, referenced, counts = state
-    fault = slot_of[page] < 0
+    page_at, place_of, marks, words, counts = state
+    place = np.int64(place_of[page])
+    fault = place == 0
     if fault:
-        if counts[cached] < slots.size:
-            slot = counts[cached]
-            counts[cached] = slot + 1
+        if counts[cached] + 1 < page_at.size:
+            counts[cached] += 1
+            place = counts[cached]
+            marks[place] = _IDLE
         else:
-            slot = counts[hand]
-            while referenced[slots[slot]]:
-                referenced[slots[slot]] = False
-                slot = slot + 1 if slot + 1 < slots.size else 0
-            slot_of[slots[slot]] = -1
-            counts[evicted] = slots[slot]
-            counts[hand] = slot + 1 if slot + 1 < slots.size else 0
-        slots[slot] = page
-        slot_of[page] = slot
-    referenced[page] = not fault
-    hold(slots, slot_of, referenced, counts)
+            marks[0] = _GAP
+            place = _sweep(words, counts[hand], words.size)
+            victim = page_at[place]
+            place_of[victim] = 0
+            counts[evicted] = victim
+            counts[hand] = place + 1 if place + 1 < page_at.size else 1
+        page_at[place] = page
+        place_of[page] = place
+    else:
+        marks[place] = _HIT
+    hold(page_at, place_of, marks, words, counts)
     return fault
 
 
+@njit(forceinline=True)
+def _sweep(words, hand, n_words):
+    """The first idle place from the hand on, around the first n_words words; those passed become idle."""
+    word = np.uint64(hand) >> np.uint64(3)
+    ahead = _ALL << (np.uint64(hand) % np.uint64(8) * np.uint64(8))
+    while words[word] & ahead & _EACH == 0:
+        words[word] |= ~(words[word] >> _ONE) & ahead & _EACH
+        word, ahead = word + _ONE, _ALL
+        if word == np.uint64(n_words):
+            word = np.uint64(0)
+    found = np.uint64(lowest_bit(words[word] & ahead & _EACH))
+    words[word] |= ~(words[word] >> _ONE) & ahead & _EACH & ((_ONE << found) - _ONE)
+    hold(words)
+    return np.int64(word * np.uint64(8) + found // np.uint64(8))
+
+
+@njit(forceinline=True)
+def _clock_forecast(state, most):
+    cached, hand = 1, 2
+    page_at, _, _, words, counts = state
+    return _forecast(words, counts[hand], words.size, page_at.size - 1 - counts[cached], most)
+
+
+@njit(forceinline=True)
+def _forecast(words, hand, n_words, free, most):
+    # Each request takes at most one idle place away, so that the hand moves over as many of them at most.
+    certain, end = min(most, free), hand
+    if certain == 0:
+        word = (hand + 7) >> 3  # the places before this word may be idle as well: all the better
+        last = min(word + _FAR, n_words)
+        while word < last and certain < most:
+            certain += ones_in(words[word] & _EACH)
+            word += 1
+        certain, end = min(certain, most), word << 3
+    hold(words)
+    return certain, (hand, end)
+
+
 @njit(cache=True, forceinline=True)
-def _clock_holds(state, page):
-    return state.slot_of[page] >= 0
+def _place_glance(state, page, t, limits):
+    place_of, marks = state.place_of, state.marks
+    place = np.uint64(place_of[page])
+    # A hit where the hand does not get to; without branches.
+    away = np.uint64(place < np.uint64(limits[0])) | np.uint64(place >= np.uint64(limits[1]))
+    hit = np.uint64(place > 0) & away
+    marks[place * hit] = _HIT
+    hold(place_of, marks)
+    return hit == 1
+
+
+@njit(cache=True, forceinline=True)
+def _place_holds(state, page):
+    return state.place_of[page] > 0
 
 
 @njit(cache=True, forceinline=True)
@@ -149,63 +217,88 @@ def _last_evicted(state):
 
 
 class _Sieve(NamedTuple):
-    older: np.ndarray  # (m + 1,) int32, neighbour towards the tail; entry m is the head's
-    newer: np.ndarray  # (m + 1,) int32, neighbour towards the head; entry m is the tail's
-    visited: np.ndarray  # (m,) int8: -1 not cached, 0 not visited, 1 visited
-    counts: np.ndarray  # (3,) int64: page evicted last; pages cached; the page under the hand (m when unset)
+    page_at: np.ndarray  # (4 k + 1024,) uint32, the queue from the tail to the head, with gaps where pages have left
+    place_of: np.ndarray  # (m,) uint32, place of a page, 0 when it is not cached
+    marks: np.ndarray  # uint8, what holds of each place; the entry of place 0 is for anyone to write to
+    words: np.ndarray  # uint64, the same memory
+    counts: np.ndarray  # (4,) int64: page evicted last; pages cached; the place under the hand; the next free place
     cache_size: int
 
 
 @njit(cache=True)
 def _sieve_init(requests, n_pages, cache_size, params):
-    counts = np.array([NOTHING, 0, n_pages])
+    size = 4 * min(cache_size, n_pages) // 8 * 8 + 1024
+    marks = np.full(size, _GAP, np.uint8)
     return _Sieve(
-        np.full(n_pages + 1, n_pages, np.int32),
-        np.full(n_pages + 1, n_pages, np.int32),
-        np.full(n_pages, -1, np.int8),
-        counts,
+        np.zeros(size, np.uint32),
+        np.zeros(n_pages, np.uint32),
+        marks,
+        marks.view(np.uint64),
+        np.array([NOTHING, 0, 1, 1]),
         cache_size,
     )
 
 
-@njit(cache=True, forceinline=True)
+@njit(forceinline=True)
 def _sieve_access(state, page, bit, t, rng):
-    evicted, cached, hand = 0, 1, 2
-    older, newer, visited, counts, cache_size = state
-    end = visited.size
-    fault = visited[page] < 0
+    evicted, cached, hand, free = 0, 1, 2, 3
+    page_at, place_of, marks, words, counts, cache_size = state
+    place = np.int64(place_of[page])
+    fault = place == 0
     if fault:
         if counts[cached] == cache_size:
-            victim = counts[hand]
-            if victim == end:
-                victim = np.int64(newer[end])  # the tail
-            while visited[victim] == 1:
-                visited[victim] = 0
-                victim = np.int64(newer[victim])
-                if victim == end:
-                    victim = np.int64(newer[end])
-            counts[hand] = newer[victim]
-            newer[older[victim]] = newer[victim]
-            older[newer[victim]] = older[victim]
-            visited[victim] = -1
+            marks[0] = _GAP
+            place = _sweep(words, counts[hand], (counts[free] + 7) >> 3)
+            # Not by the byte: the next sweep reads the whole word, and would wait for a part of it just written.
+            words[place >> 3] ^= np.uint64(_IDLE ^ _GAP) << np.uint64(place % 8 * 8)
+            victim = page_at[place]
+            place_of[victim] = 0
             counts[evicted] = victim
+            counts[hand] = place + 1 if place + 1 < counts[free] else 1  # the newest page is in the last place used
         else:
             counts[cached] += 1
-        head = older[end]
-        older[page] = head
-        newer[page] = end
-        newer[head] = page
-        older[end] = page
-        visited[page] = 0
+        if counts[free] == page_at.size:
+            _close_gaps(page_at, place_of, marks, counts)
+        place = counts[free]
+        counts[free] = place + 1
+        page_at[place] = page
+        place_of[page] = place
+        marks[place] = _IDLE
     else:
-        visited[page] = 1
-    hold(older, newer, visited, counts)
+        marks[place] = _HIT
+    hold(page_at, place_of, marks, words, counts)
     return fault
 
 
-@njit(cache=True, forceinline=True)
-def _sieve_holds(state, page):
-    return state.visited[page] >= 0
+@njit(cache=True, forceinline=True)  # a call, which may fail, would make Numba count references in every step
+def _close_gaps(page_at, place_of, marks, counts):
+    """Move the pages to the first places in their order. O(k), paid by the more than 2 k loads since the last time."""
+    hand, free = 2, 3
+    target, under_hand = 1, counts[hand]
+    for place in range(1, counts[free]):
+        if place == counts[hand]:
+            under_hand = target
+        mark = marks[place]
+        if mark != _GAP:
+            marks[place] = _GAP
+            marks[target] = mark
+            page_at[target] = page_at[place]
+            place_of[page_at[target]] = target
+            target += 1
+    counts[hand] = under_hand
+    counts[free] = target
+
+
+@njit(forceinline=True)
+def _sieve_forecast(state, most):
+    cached, hand, free = 1, 2, 3
+    page_at, place_of, marks, words, counts, cache_size = state
+    if counts[free] + most > page_at.size:
+        _close_gaps(page_at, place_of, marks, counts)  # now, so that places stay as they are while the limits hold
+    most = min(most, page_at.size - counts[free])
+    found = _forecast(words, counts[hand], (counts[free] + 7) >> 3, cache_size - counts[cached], most)
+    hold(page_at, place_of, marks, words, counts)
+    return found
 
 
 class _S3FIFO(NamedTuple):

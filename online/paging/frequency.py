@@ -1,8 +1,9 @@
 """LFU and ARC: policies that weigh how often against how recently.
 
-Sources: LFU is folklore, here in-cache and in constant time by buckets of equal frequency (after K. Shah, A. Mitra,
-D. Matani, "An O(1) algorithm for implementing the LFU cache eviction scheme", 2010); N. Megiddo and D. S. Modha,
-"ARC: a self-tuning, low overhead replacement cache", FAST 2003, Figure 4.
+Sources: LFU is folklore, here in-cache and in constant time by queues of equal frequency (after K. Shah, A. Mitra,
+D. Matani, "An O(1) algorithm for implementing the LFU cache eviction scheme", 2010; that only seldom requested pages
+need queues, and these no exact removal, is derived here); N. Megiddo and D. S. Modha, "ARC: a self-tuning, low
+overhead replacement cache", FAST 2003, Figure 4.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numba import njit
 
 from algos.contracts import description
 from algos.kernels import hold
+from algos.optimal_paging import clear_key, has_key, has_keys, key_set, lowest_bit, lowest_key, set_key
 from online.paging.policy import NOTHING, EvictionKernels, EvictionPolicy
 
 __all__ = ["ARC", "LFU"]
@@ -30,12 +32,13 @@ class LFU(EvictionPolicy):
 
     Notes
     -----
-    Not competitive: no multiple of the optimum bounds its faults. O(1) a request.
+    Not competitive: no multiple of the optimum bounds its faults. O(1) amortized a request, and O(m log n) in all for
+    m pages and n requests.
     """
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_lfu_init, _lfu_access, _lfu_holds, _lfu_evicted)
+        return EvictionKernels(_lfu_init, _lfu_access, _lfu_holds, _lfu_evicted, _lfu_forecast, _lfu_glance)
 
 
 @description
@@ -60,73 +63,90 @@ class ARC(EvictionPolicy):
         return EvictionKernels(_arc_init, _arc_access, _arc_holds, _arc_evicted)
 
 
+_ONE, _STAMP_BITS, _STAMP = np.uint64(1), np.uint64(32), np.uint64(2**32 - 1)
+
+
 class _LFU(NamedTuple):
-    following: np.ndarray  # (m,) int32, the next page of the same bucket, -1 at the newest
-    previous: np.ndarray  # (m,) int32, the page before it, -1 at the oldest
-    bucket_of: np.ndarray  # (m,) int32, bucket of a page, -1 when it is not cached
-    buckets: np.ndarray  # (k + 2, 5) int64: frequency, oldest page, newest page, next bucket, bucket before
-    counts: (
-        np.ndarray
-    )  # (4,) int64: pages cached; bucket of the lowest frequency or -1; first free one; page evicted last
+    requests: np.ndarray  # (n,) uint32, the trace; only its past is read
+    # (m,) uint64, frequency of a cached page above 32 bits for 1 + time of its last request; 0 when it is not cached
+    pages: np.ndarray
+    # A queue for each frequency up to the border: times of requests, of which those count that are still their pages'
+    # last, in increasing order. Above the border pages are only counted, until all below have left.
+    following: np.ndarray  # (n,) uint32, the next time in the queue
+    ends: np.ndarray  # (n + 2, 2) uint32, oldest and newest time of each queue; valid where the queue is not empty
+    words: np.ndarray  # uint64, the set of frequencies whose queue is not empty
+    starts: np.ndarray  # (5,) int64
+    times: np.ndarray  # uint64, all zeros but while the border is raised
+    counts: np.ndarray  # (4,) int64: pages cached; those not above the border; border; page evicted last
     cache_size: int
 
 
-@njit(cache=True)
+@njit
 def _lfu_init(requests, n_pages, cache_size, params):
-    size = min(cache_size, n_pages) + 2
-    buckets = np.full((size, 5), -1, np.int64)
-    for bucket in range(size - 1):
-        buckets[bucket, 3] = bucket + 1  # the free buckets, chained
-    counts = np.array([0, -1, 0, NOTHING])
+    words, starts = key_set(requests.size + 2)
     return _LFU(
-        np.full(n_pages, -1, np.int32),
-        np.full(n_pages, -1, np.int32),
-        np.full(n_pages, -1, np.int32),
-        buckets,
-        counts,
+        requests,
+        np.zeros(n_pages, np.uint64),
+        np.empty(requests.size, np.uint32),
+        np.empty((requests.size + 2, 2), np.uint32),
+        words,
+        starts,
+        np.zeros((requests.size >> 6) + 1, np.uint64),
+        np.array([0, 0, 1, NOTHING]),
         cache_size,
     )
 
 
-@njit(cache=True, forceinline=True)
+@njit(forceinline=True)
 def _lfu_access(state, page, bit, t, rng):
-    cached, lowest, evicted = 0, 1, 3
-    following, previous, bucket_of, buckets, counts, cache_size = state
-    bucket = np.int64(bucket_of[page])
-    fault = bucket < 0
+    cached, low, border, evicted = 0, 1, 2, 3
+    requests, pages, following, ends, words, starts, times, counts, cache_size = state
+    before = pages[page] >> _STAMP_BITS
+    fault = before == 0
     if fault:
         if counts[cached] == cache_size:
-            victim = buckets[counts[lowest], 1]
-            _take_out(following, previous, bucket_of, buckets, counts, victim)
-            bucket_of[victim] = -1
+            if counts[low] == 0:
+                _raise_border(requests, pages, following, ends, words, starts, times, counts)
+            victim = _least(requests, pages, following, ends, words, starts)
+            pages[victim] = 0
             counts[evicted] = victim
         else:
             counts[cached] += 1
-        target = counts[lowest]
-        if target < 0 or buckets[target, 0] != 1:
-            target = _new_bucket(buckets, counts, 1, np.int64(-1), counts[lowest])
-    else:
-        frequency = buckets[bucket, 0] + 1
-        target = buckets[bucket, 3]
-        if target < 0 or buckets[target, 0] != frequency:
-            target = _new_bucket(buckets, counts, frequency, bucket, target)
-        _take_out(following, previous, bucket_of, buckets, counts, np.int64(page))
-    newest = buckets[target, 2]
-    previous[page] = newest
-    following[page] = -1
-    if newest < 0:
-        buckets[target, 1] = page
-    else:
-        following[newest] = page
-    buckets[target, 2] = page
-    bucket_of[page] = target
-    hold(following, previous, bucket_of, buckets, counts)
+            counts[low] += 1
+    elif before == np.uint64(counts[border]):
+        counts[low] -= 1
+    pages[page] = ((before + _ONE) << _STAMP_BITS) + np.uint64(t) + _ONE
+    if before < np.uint64(counts[border]):
+        _join(following, ends, words, starts, np.int64(before) + 1, t)
+    hold(requests, pages, following, ends, words, starts, times, counts)
     return fault
+
+
+@njit(forceinline=True)
+def _lfu_forecast(state, most):
+    # Each request takes at most one page away from those not above the border, so that the border stays.
+    cached, low, border = 0, 1, 2
+    counts = state.counts
+    certain = min(most, counts[low] + state.cache_size - counts[cached])
+    limits = (counts[border],)
+    hold(counts)
+    return certain, limits
+
+
+@njit(cache=True, forceinline=True)
+def _lfu_glance(state, page, t, limits):
+    pages = state.pages
+    before = pages[page]
+    hit = before >> _STAMP_BITS > np.uint64(limits[0])
+    after = (before & ~_STAMP) + _STAMP + np.uint64(t) + np.uint64(2)  # one more, and 1 + t below
+    pages[page] = before + np.uint64(hit) * (after - before)  # without a branch
+    hold(pages)
+    return hit
 
 
 @njit(cache=True, forceinline=True)
 def _lfu_holds(state, page):
-    return state.bucket_of[page] >= 0
+    return state.pages[page] > 0
 
 
 @njit(cache=True, forceinline=True)
@@ -134,52 +154,68 @@ def _lfu_evicted(state):
     return state.counts[3]
 
 
-@njit(cache=True, forceinline=True)
-def _take_out(following, previous, bucket_of, buckets, counts, page):
-    """Unlink a page from its bucket, and free the bucket when it is empty."""
-    lowest, free = 1, 2
-    bucket = np.int64(bucket_of[page])
-    before, after = previous[page], following[page]
-    if before < 0:
-        buckets[bucket, 1] = after
+@njit(forceinline=True)
+def _join(following, ends, words, starts, frequency, time):
+    """Put a request at the new end of a queue."""
+    oldest, newest = 0, 1
+    if has_key(words, frequency):
+        following[ends[frequency, newest]] = time
     else:
-        following[before] = after
-    if after < 0:
-        buckets[bucket, 2] = before
-    else:
-        previous[after] = before
-    if buckets[bucket, 1] < 0:
-        upper, lower = buckets[bucket, 3], buckets[bucket, 4]
-        if lower < 0:
-            counts[lowest] = upper
+        set_key(words, starts, frequency)
+        ends[frequency, oldest] = time
+    ends[frequency, newest] = time
+    hold(following, ends, words, starts)
+
+
+@njit(forceinline=True)
+def _least(requests, pages, following, ends, words, starts):
+    """Take the oldest request that counts out of the queue of the lowest frequency, and return its page."""
+    oldest, newest = 0, 1
+    frequency = lowest_key(words, starts)
+    time = np.int64(ends[frequency, oldest])
+    page = requests[time]
+    # A stamp is not given twice, so that the frequency need not be compared.
+    while pages[page] & _STAMP != np.uint64(time) + _ONE:
+        if time == ends[frequency, newest]:
+            clear_key(words, starts, frequency)
+            frequency = lowest_key(words, starts)
+            time = np.int64(ends[frequency, oldest])
         else:
-            buckets[lower, 3] = upper
-        if upper >= 0:
-            buckets[upper, 4] = lower
-        buckets[bucket, 3] = counts[free]
-        counts[free] = bucket
-    hold(following, previous, bucket_of, buckets, counts)
-
-
-@njit(cache=True, forceinline=True)
-def _new_bucket(buckets, counts, frequency, lower, upper):
-    """An empty bucket between two others, -1 for none."""
-    lowest, free = 1, 2
-    bucket = counts[free]
-    counts[free] = buckets[bucket, 3]
-    buckets[bucket, 0] = frequency
-    buckets[bucket, 1] = -1
-    buckets[bucket, 2] = -1
-    buckets[bucket, 3] = upper
-    buckets[bucket, 4] = lower
-    if lower < 0:
-        counts[lowest] = bucket
+            time = np.int64(following[time])
+        page = requests[time]
+    if time == ends[frequency, newest]:
+        clear_key(words, starts, frequency)
     else:
-        buckets[lower, 3] = bucket
-    if upper >= 0:
-        buckets[upper, 4] = bucket
-    hold(buckets, counts)
-    return bucket
+        ends[frequency, oldest] = following[time]
+    hold(requests, pages, following, ends, words, starts)
+    return page
+
+
+@njit(forceinline=True)  # a call, which may fail, would make Numba count references in every step
+def _raise_border(requests, pages, following, ends, words, starts, times, counts):
+    """Double the border until pages are not above it, and put these into queues by the times of their last requests."""
+    low, border = 1, 2
+    while has_keys(words, starts):
+        clear_key(words, starts, lowest_key(words, starts))  # nothing in these queues counts any more
+    least = _STAMP
+    for page in range(pages.size):
+        if pages[page] > 0:
+            least = min(least, pages[page] >> _STAMP_BITS)
+    while counts[border] < np.int64(least):
+        counts[border] *= 2
+    for page in range(pages.size):
+        if pages[page] > 0 and pages[page] >> _STAMP_BITS <= np.uint64(counts[border]):
+            time = (pages[page] & _STAMP) - _ONE
+            times[time >> np.uint64(6)] |= _ONE << (time & np.uint64(63))
+            counts[low] += 1
+    for word in range(times.size):
+        left = times[word]
+        times[word] = 0
+        while left != 0:
+            time = (word << 6) + lowest_bit(left)
+            left &= left - _ONE
+            frequency = np.int64(pages[requests[time]] >> _STAMP_BITS)
+            _join(following, ends, words, starts, frequency, time)
 
 
 # The four lists of ARC: T1 and T2 hold the cache (seen once, seen again), B1 and B2 remember what left them.

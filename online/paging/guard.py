@@ -16,8 +16,17 @@ from numba import njit
 from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from algos.optimal_paging import clear_key, has_keys, highest_key, key_set, lowest_key, set_key
-from online.paging.arrivals import ArrivalPolicy
+from algos.optimal_paging import clear_key, has_keys, key_set, lowest_key, prefetch, set_key
+from online.paging.arrivals import (
+    _EVICTED_IN,
+    _KEY,
+    _NOWHERE,
+    _SLOT,
+    ArrivalPolicy,
+    _no_pages,
+    _pages_fetch,
+    _take_highest,
+)
 from online.paging.policy import NOTHING, EvictionKernels
 from online.paging.randomized import harmonic_number
 from online.paging.succinct import DiscardBitPolicy
@@ -50,7 +59,7 @@ class Guard(ArrivalPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_guard_init, _guard_access, _guard_holds, _guard_evicted)
+        return EvictionKernels(_guard_init, _guard_access, _guard_holds, _guard_evicted, fetch=_guard_fetch)
 
 
 @description
@@ -76,7 +85,7 @@ class DiscardBitGuard(DiscardBitPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_bit_guard_init, _bit_guard_access, _guard_holds, _guard_evicted)
+        return EvictionKernels(_bit_guard_init, _bit_guard_access, _guard_holds, _guard_evicted, fetch=_pages_fetch)
 
 
 @guarantee("Chen et al. 2025, as others report it", kind="upper", algorithm="Guard", evidence="secondary")
@@ -101,55 +110,50 @@ def guard_consistency(opt: float) -> float:
 
 class _Guard(NamedTuple):
     slots: np.ndarray  # (k,) uint32, the cached pages: not requested in the phase; requested; guarded
-    slot_of: np.ndarray  # (m,) int32, slot of a page, -1 when it is not cached
-    counts: (
-        np.ndarray
-    )  # (5,) int64: pages cached; page evicted last; first slot of the requested; of the guarded; phase
-    key_of: np.ndarray  # (m,) uint32, key of a page's last request
-    words: np.ndarray  # uint64, the set of the keys of pages that are not guarded; with bits, of those with bit 1
+    pages: np.ndarray  # (m, 4) uint32, as in `online.paging.arrivals`; then the last phase that evicted it; nothing
+    # (5,) int64: pages cached; page evicted last; first slot of the requested; of the guarded; phase
+    counts: np.ndarray
+    # uint64, the set of the keys of pages that are not guarded; with bits, of those with bit 1. Some are no longer
+    # valid: the pages were requested again, or have left.
+    words: np.ndarray
     starts: np.ndarray  # (5,) int64
     page_at: np.ndarray  # (keys,) uint32, the page that a key of the set belongs to
-    evicted_in: np.ndarray  # (m,) uint32, last phase that evicted the page, counted from 1
 
 
 @njit(forceinline=True)
-def _empty_guard(n_keys, n_pages, cache_size):
+def _empty_guard(page_at, n_pages, cache_size):
     """The state before the first request."""
-    words, starts = key_set(n_keys)
+    words, starts = key_set(page_at.size)
     return _Guard(
         np.zeros(min(cache_size, n_pages), np.uint32),
-        np.full(n_pages, -1, np.int32),
+        _no_pages(n_pages),
         np.array([0, NOTHING, 0, 0, 0]),
-        np.zeros(n_pages, np.uint32),
         words,
         starts,
-        np.empty(n_keys, np.uint32),
-        np.zeros(n_pages, np.uint32),
+        page_at,
     )
 
 
 @njit(nogil=True)
 def _guard_init(requests, n_pages, cache_size, params):
-    return _empty_guard(params[0], n_pages, cache_size)
+    return _empty_guard(np.empty(params[0], np.uint32), n_pages, cache_size)
 
 
 @njit(nogil=True)
 def _bit_guard_init(requests, n_pages, cache_size, params):
-    return _empty_guard(requests.size, n_pages, cache_size)
+    return _empty_guard(requests, n_pages, cache_size)  # the key of a request is its time
 
 
 @njit(forceinline=True)
 def _guard_access(state, page, key, t, rng):
     cached, evicted, requested, guarded, phase = 0, 1, 2, 3, 4
-    slots, slot_of, counts, key_of, words, starts, page_at, evicted_in = state
-    slot = np.int64(slot_of[page])
-    fault = slot < 0
+    slots, pages, counts, words, starts, page_at = state
+    slot = np.int64(pages[page, _SLOT])
+    fault = slot == _NOWHERE
     free = True  # whether the page may be evicted by the predictor
     if not fault:
-        slot = _mark(slots, slot_of, counts, slot)
+        slot = _mark(slots, pages, counts, slot)
         free = slot < counts[guarded]
-        if free:
-            clear_key(words, starts, np.int64(key_of[page]))
     elif counts[cached] < slots.size:
         slot = counts[cached]
         counts[cached] += 1
@@ -158,43 +162,46 @@ def _guard_access(state, page, key, t, rng):
         if counts[requested] == 0:
             for place in range(counts[guarded], slots.size):  # a new phase lets the guarded go
                 other = slots[place]
-                set_key(words, starts, np.int64(key_of[other]))
-                page_at[key_of[other]] = other
+                set_key(words, starts, np.int64(pages[other, _KEY]))
+                page_at[pages[other, _KEY]] = other
             counts[requested] = slots.size
             counts[guarded] = slots.size
             counts[phase] += 1
-        free = evicted_in[page] != counts[phase]
-        victim = page_at[highest_key(words, starts)] if free else slots[int(rng.random() * counts[requested])]
-        clear_key(words, starts, np.int64(key_of[victim]))
-        evicted_in[victim] = counts[phase]
+        free = pages[page, _EVICTED_IN] != counts[phase]
+        if free:
+            latest = _take_highest(words, starts)
+            while pages[page_at[latest], _SLOT] == _NOWHERE or pages[page_at[latest], _KEY] != latest:
+                latest = _take_highest(words, starts)
+            victim = page_at[latest]
+        else:
+            victim = slots[int(rng.random() * counts[requested])]
+        pages[victim, _EVICTED_IN] = counts[phase]
         counts[evicted] = victim
-        slot = _mark(slots, slot_of, counts, np.int64(slot_of[victim]))
+        slot = _mark(slots, pages, counts, np.int64(pages[victim, _SLOT]))
         if not free:
-            slot = _set_apart(slots, slot_of, counts, slot)
-        slot_of[victim] = -1
+            slot = _set_apart(slots, pages, counts, slot)
+        pages[victim, _SLOT] = _NOWHERE
     slots[slot] = page
-    slot_of[page] = slot
-    key_of[page] = key
+    pages[page, _SLOT] = slot
+    pages[page, _KEY] = key
     if free:
         set_key(words, starts, np.int64(key))
         page_at[key] = page
-    hold(slots, slot_of, counts, key_of, words, starts, page_at, evicted_in, rng)
+    hold(slots, pages, counts, words, starts, page_at, rng)
     return fault
 
 
 @njit(forceinline=True)
 def _bit_guard_access(state, page, bit, t, rng):
     cached, evicted, requested, guarded, phase = 0, 1, 2, 3, 4
-    slots, slot_of, counts, key_of, words, starts, page_at, evicted_in = state
-    # The key of a request is its time; key_of holds 2 time + bit. The set has the pages with bit 1 outside the guard.
-    slot = np.int64(slot_of[page])
-    fault = slot < 0
+    slots, pages, counts, words, starts, page_at = state
+    # key_of holds 2 key + bit. The set has the pages with bit 1 outside the guard.
+    slot = np.int64(pages[page, _SLOT])
+    fault = slot == _NOWHERE
     free = True
     if not fault:
-        slot = _mark(slots, slot_of, counts, slot)
+        slot = _mark(slots, pages, counts, slot)
         free = slot < counts[guarded]
-        if free and key_of[page] & 1 == 1:
-            clear_key(words, starts, np.int64(key_of[page] >> 1))
     elif counts[cached] < slots.size:
         slot = counts[cached]
         counts[cached] += 1
@@ -203,40 +210,41 @@ def _bit_guard_access(state, page, bit, t, rng):
         if counts[requested] == 0:
             for place in range(counts[guarded], slots.size):
                 other = slots[place]
-                if key_of[other] & 1 == 1:
-                    set_key(words, starts, np.int64(key_of[other] >> 1))
-                    page_at[key_of[other] >> 1] = other
+                if pages[other, _KEY] & 1 == 1:
+                    set_key(words, starts, np.int64(pages[other, _KEY] >> 1))
             counts[requested] = slots.size
             counts[guarded] = slots.size
             counts[phase] += 1
-        free = evicted_in[page] != counts[phase]
+        free = pages[page, _EVICTED_IN] != counts[phase]
         if not free:
             victim = slots[int(rng.random() * counts[requested])]
-        elif has_keys(words, starts):
-            victim = page_at[lowest_key(words, starts)]
         else:
-            victim = slots[int(rng.random() * counts[guarded])]
-        if key_of[victim] & 1 == 1:
-            clear_key(words, starts, np.int64(key_of[victim] >> 1))
-        evicted_in[victim] = counts[phase]
+            found = False
+            while not found and has_keys(words, starts):
+                earliest = lowest_key(words, starts)
+                clear_key(words, starts, earliest)
+                victim = page_at[earliest]
+                found = pages[victim, _SLOT] != _NOWHERE and pages[victim, _KEY] == 2 * earliest + 1
+            if not found:
+                victim = slots[int(rng.random() * counts[guarded])]
+        pages[victim, _EVICTED_IN] = counts[phase]
         counts[evicted] = victim
-        slot = _mark(slots, slot_of, counts, np.int64(slot_of[victim]))
+        slot = _mark(slots, pages, counts, np.int64(pages[victim, _SLOT]))
         if not free:
-            slot = _set_apart(slots, slot_of, counts, slot)
-        slot_of[victim] = -1
+            slot = _set_apart(slots, pages, counts, slot)
+        pages[victim, _SLOT] = _NOWHERE
     slots[slot] = page
-    slot_of[page] = slot
-    key_of[page] = 2 * t + np.int64(bit)
+    pages[page, _SLOT] = slot
+    pages[page, _KEY] = 2 * t + np.int64(bit)
     if free and bit == 1:
         set_key(words, starts, t)
-        page_at[t] = page
-    hold(slots, slot_of, counts, key_of, words, starts, page_at, evicted_in, rng)
+    hold(slots, pages, counts, words, starts, page_at, rng)
     return fault
 
 
 @njit(forceinline=True)
 def _guard_holds(state, page):
-    return state.slot_of[page] >= 0
+    return state.pages[page, _SLOT] != _NOWHERE
 
 
 @njit(forceinline=True)
@@ -245,31 +253,38 @@ def _guard_evicted(state):
 
 
 @njit(forceinline=True)
-def _mark(slots, slot_of, counts, slot):
+def _guard_fetch(state, page, key):
+    prefetch(state.pages, page)
+    prefetch(state.words, key >> 6)
+    prefetch(state.page_at, key)
+
+
+@njit(forceinline=True)
+def _mark(slots, pages, counts, slot):
     """Trade a slot not requested in the phase for the last of them, which becomes the first of the requested."""
     requested = 2
     if slot < counts[requested]:
         counts[requested] -= 1
-        slot = _trade(slots, slot_of, slot, counts[requested])
-    hold(slots, slot_of, counts)
+        slot = _trade(slots, pages, slot, counts[requested])
+    hold(slots, pages, counts)
     return slot
 
 
 @njit(forceinline=True)
-def _set_apart(slots, slot_of, counts, slot):
+def _set_apart(slots, pages, counts, slot):
     """Trade a slot of the requested for the last of them, which becomes the first of the guarded."""
     guarded = 3
     counts[guarded] -= 1
-    return _trade(slots, slot_of, slot, counts[guarded])
+    return _trade(slots, pages, slot, counts[guarded])
 
 
 @njit(forceinline=True)
-def _trade(slots, slot_of, slot, border):
+def _trade(slots, pages, slot, border):
     """Let the pages of two slots trade places; the second slot."""
     page, other = slots[slot], slots[border]
     slots[slot] = other
-    slot_of[other] = slot
+    pages[other, _SLOT] = slot
     slots[border] = page
-    slot_of[page] = border
-    hold(slots, slot_of)
+    pages[page, _SLOT] = border
+    hold(slots, pages)
     return border

@@ -14,6 +14,17 @@ Two more let others look into the cache, and are needed only by policies that fo
 * ``evicted(state)``, asked right after a fault, returns the page that was evicted to make place, `NOTHING` when
   there was place, or `EVERYTHING` when all pages but the requested one have left.
 
+The others only make the loop faster. Most requests of a trace are hits that nothing shortly before could turn into
+faults. The loop takes these out of the next few requests first, and serves only the rest by ``access``: loads from
+memory overlap, and the processor need not guess which requests are faults.
+
+* ``forecast(state, most)`` returns a number, at most this, and a tuple of limits for ``glance``, which hold until so
+  many more requests were served by ``access``, whatever these are; 0 when looking ahead is not worth the trouble.
+* ``glance(state, page, t, limits)`` returns True when the request is a hit as long as the limits hold, and has then
+  served it: serving it now or in its turn must come to the same. Otherwise it changes nothing.
+* ``fetch(state, page, bit)``, for policies without these two, asks the processor for what serving the page will
+  read (`algos.optimal_paging.prefetch`). The loop calls it some requests before; it changes nothing.
+
 Costs are counted from an empty cache, one a fault, compulsory faults included; the requested page must be loaded.
 """
 
@@ -72,12 +83,19 @@ class RequestSequence(Protocol):
 
 
 class EvictionKernels(NamedTuple):
-    """The functions of a policy, plain Python or compiled; the last two may be missing."""
+    """The functions of a policy, plain Python or compiled; all but the first two may be missing."""
 
     init: Callable[..., Any]
     access: Callable[..., Any]
     holds: Callable[..., Any] | None = None
     evicted: Callable[..., Any] | None = None
+    forecast: Callable[..., Any] | None = None
+    glance: Callable[..., Any] | None = None
+    fetch: Callable[..., Any] | None = None
+
+    def in_form(self, form: Callable[..., Any]) -> EvictionKernels:
+        """The functions in one form, `algos.kernels.compiled` or `algos.kernels.interpreted`."""
+        return EvictionKernels._make(None if kernel is None else form(kernel) for kernel in self)
 
 
 @description
@@ -101,19 +119,17 @@ class EvictionPolicy:
         """Whether this policy draws random numbers, where that depends on its fields."""
         return self.randomized
 
+    def reads(self) -> frozenset[Prediction]:
+        """The predictions of a trace that this policy reads, where that depends on its fields."""
+        return frozenset() if self.predicted is None else frozenset({self.predicted})
+
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
         raise NotImplementedError(f"{type(self).__name__} must define kernels()")
 
     def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
         """The functions of the policy in one form, `algos.kernels.compiled` or `algos.kernels.interpreted`."""
-        init, access, holds, evicted = self.kernels()
-        return EvictionKernels(
-            form(init),
-            form(access),
-            None if holds is None else form(holds),
-            None if evicted is None else form(evicted),
-        )
+        return self.kernels().in_form(form)
 
     def parameters(self) -> Any:
         """What `init` gets as `params`: a number, a tuple or a named tuple of numbers and arrays."""
@@ -184,6 +200,9 @@ class EvictionPolicy:
             kernels.init,
             kernels.access,
             kernels.holds,
+            kernels.forecast,
+            kernels.glance,
+            kernels.fetch,
             self.parameters_for(drawn),
             requests[:length],
             predictions,
@@ -195,6 +214,11 @@ class EvictionPolicy:
         )
         faults = int(curve[-1]) if length else 0
         held = min(self.cache_size, faults) if kernels.holds is None else int(held)
+        if held > self.cache_size:
+            raise ValueError(
+                f"{type(self).__name__}: holds {held} pages at the end, more than cache_size = {self.cache_size}; "
+                "it, or a policy that it follows, evicts too little or misreports what it evicted"
+            )
         outcome = {"faults": faults, "hits": length - faults, "evictions": faults - held, "requests": length}
         return Trajectory(rounds, {"faults": curve}, outcome)
 
@@ -232,16 +256,59 @@ class CustomEviction(EvictionPolicy):
         return self.params
 
 
+_BATCH, _FEW = 256, 32  # requests that the loop glances at together; fewer are not worth it
+_SOON = 16  # requests ahead whose data are asked for
+
+
 @njit(nogil=True)
 def _replay(
-    init, access, holds, params, requests, predictions, stride, n_pages, cache_size, checkpoints, rng
-):  # stride 0 reads the one prediction there is, again and again
+    init,
+    access,
+    holds,
+    forecast,
+    glance,
+    fetch,
+    params,
+    requests,
+    predictions,
+    stride,  # 0 reads the one prediction there is, again and again
+    n_pages,
+    cache_size,
+    checkpoints,
+    rng,
+):
     """Faults after each checkpoint, shape (C,); pages in the cache at the end, where `holds` tells."""
     state = init(requests, n_pages, cache_size, params)
     curve = np.empty(checkpoints.size, np.int64)
+    left = np.empty(_BATCH, np.uint32)  # requests of a batch, counted from its first, that must be served in turn
     faults, served = 0, 0
     for c in range(checkpoints.size):
+        while forecast is not None and served + _BATCH <= checkpoints[c]:
+            budget, limits = forecast(state, 2 * _BATCH)
+            if budget < _FEW:
+                for t in range(served, served + _BATCH):
+                    if access(state, requests[t], predictions[t * stride], t, rng):
+                        faults += 1
+                served += _BATCH
+            while budget >= _FEW and served + _BATCH <= checkpoints[c]:
+                # Unsigned indices: Numba need not ask whether they count from the end.
+                size, first, n_left = min(budget, _BATCH), np.uint64(served), np.uint64(0)
+                for i in range(size):
+                    at = first + np.uint64(i)
+                    left[n_left] = i
+                    # Without a branch: which requests are left cannot be foretold.
+                    n_left += np.uint64(not glance(state, requests[at], at, limits))
+                for j in range(np.int64(n_left)):
+                    at = first + np.uint64(left[np.uint64(j)])
+                    time = np.int64(at)
+                    if access(state, requests[at], predictions[time * stride], time, rng):
+                        faults += 1
+                budget -= np.int64(n_left)
+                served += size
         for t in range(served, checkpoints[c]):
+            if fetch is not None:
+                soon = min(t + _SOON, requests.size - 1)
+                fetch(state, requests[soon], predictions[soon * stride])
             if access(state, requests[t], predictions[t * stride], t, rng):
                 faults += 1
         served = checkpoints[c]

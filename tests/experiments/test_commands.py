@@ -3,13 +3,17 @@
 import gzip
 import shutil
 import sys
+from importlib.resources import as_file, files
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from algos import discard_bits, next_use
+from experiments import registry
 from experiments.commands import main
-from experiments.trace_comparison import read_cache_sizes
+from experiments.shares import read_cache_sizes
+from simulators import ZipfTrace
 
 
 @pytest.fixture
@@ -32,6 +36,9 @@ def trace_file(tmp_path):
     requests = np.random.default_rng(0).zipf(1.5, 3000) % 200
     path.write_text("time,page\n" + "".join(f"{t},p{page}\n" for t, page in enumerate(requests)))
     return path
+
+
+PAGING = ("paging", "{trace}", "--column", "page")
 
 
 def refused(regretlab, *words):
@@ -60,7 +67,7 @@ def test_paging_answers_the_question(regretlab, trace_file, tmp_path):
     assert "miss ratio" in text
     assert "requests/s" in text
     assert "served best without predictions by" in text
-    assert text.count("holds") == 7
+    assert text.count("holds") == 9
     page = (out / "report.html").read_text()
     ElementTree.fromstring((out / "figures" / "paging-miss_ratio_trace.svg").read_bytes())
     assert "<svg" in page
@@ -70,25 +77,106 @@ def test_paging_answers_the_question(regretlab, trace_file, tmp_path):
     assert "14 cells are whole; 10 were run again and are bit-identical" in again
 
 
+@pytest.mark.slow
 def test_paging_compares_all_policies_there_are(regretlab, trace_file, tmp_path):
+    out = tmp_path / "out"
+    words = ("paging", trace_file, "--cache-size", "10", "--column", "page", "--algorithms", "all", "--curve", "all")
+    code, text, _ = regretlab(*words, "--replications", "20", "--out", out)
+    assert code == 0
+    names = [name for name in registry.names("algorithms") if hasattr(registry.algorithm(name), "reads")]
+    assert len(names) >= 27
+    for policy in names:
+        assert f"\n{policy}" in text
+    assert "\nMark0, true bits" in text
+    assert "\nTrustAndDoubt, sigma = 5" in text
+    assert "UCB1" not in text
+    assert "fails" not in text
+    assert "undecided" not in text
+    assert regretlab("verify", out, "--sample", "5")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "cache_size", "lru", "fifo", "optimum"),
+    [
+        ("web07", 1024, 37_631, 39_675, 27_617),
+        ("web12", 687, 38_245, 41_826, 24_221),
+        ("orm_busy", 3817, 793_473, 841_758, 490_801),
+    ],
+)
+def test_paging_counts_what_libcachesim_counts(regretlab, tmp_path, name, cache_size, lru, fifo, optimum):
+    with as_file(files("simulators") / "data" / f"cache2k_{name}.npz") as path:
+        words = ("paging", path, "--cache-size", cache_size, "--algorithms", "LRU,FIFO", "--out", tmp_path / "out")
+        code, text, _ = regretlab(*words)
+    assert code == 0
+    counted = {line.split()[0]: line.removesuffix("\n") for line in text.splitlines()[2:5]}
+    for policy, faults in (("LRU", lru), ("FIFO", fifo), ("Belady", optimum)):
+        assert f" {faults:,} " in counted[policy]
+
+
+@pytest.fixture
+def predicted_file(tmp_path):
+    """A trace with predicted bits and times of the next request, all right."""
+    pages = ZipfTrace(50, 0.8, 600).sample(np.random.default_rng(0))
+    bits, times = discard_bits(pages.requests, 50, 5), next_use(pages.requests, pages.n_pages)
+    rows = zip(pages.pages[pages.requests], bits, times, strict=True)
+    path = tmp_path / "predicted.csv"
+    path.write_text("page,bit,next\n" + "".join(f"p{page},{bit},{time}\n" for page, bit, time in rows))
+    return path
+
+
+def table_of(text, policy):
+    """The words of a policy's row in the first table."""
+    line = next(line for line in text.splitlines() if line.startswith(f"{policy} "))
+    return line.removeprefix(policy).split()
+
+
+def test_a_trained_predictor_is_evaluated_from_columns_and_from_files(regretlab, predicted_file, tmp_path):
+    words = ("paging", predicted_file, "--cache-size", "5", "--column", "page", "--algorithms", "Mark0,BlindOracle")
+    code, text, _ = regretlab(*words, "--bits", "bit", "--arrivals", "next", "--out", tmp_path / "right")
+    assert code == 0
+    optimum = table_of(text, "Belady (offline optimum)")[0]
+    for policy in ("Mark0, own bits", "BlindOracle, own arrivals"):
+        faults, _, ratio, bound, *errors = table_of(text, policy)[:-1]
+        assert (faults, ratio, bound) == (optimum, "1.000", "1.000")
+        assert set(errors) == {"0"}
+    assert "with true bits, faults = OPT" in text
+    wrong = np.array([line.split(",")[1] == "0" for line in predicted_file.read_text().splitlines()[1:]])
+    np.save(tmp_path / "wrong.npy", wrong)
+    code, text, _ = regretlab(*words, "--bits", tmp_path / "wrong.npy", "--out", tmp_path / "wrong")
+    assert code == 0
+    *_, eta0, eta1, _ = table_of(text, "Mark0, own bits")
+    assert (int(eta0), int(eta1)) == (np.count_nonzero(~wrong), np.count_nonzero(wrong))
+    assert "--bits wrong.npy" in (tmp_path / "wrong" / "report.html").read_text()
+    assert regretlab("verify", tmp_path / "wrong")[0] == 0
+    np.save(tmp_path / "wrong.npy", ~wrong)
+    assert "comes with other predictions" in refused(regretlab, "verify", tmp_path / "wrong")
+
+
+def test_all_options_together_write_hits_and_resume(regretlab, predicted_file, tmp_path):
+    hits = tmp_path / "hits.npz"
     words = (
-        "paging",
-        trace_file,
-        "--cache-size",
-        "10",
-        "--column",
-        "page",
-        "--algorithms",
-        "all",
-        "--out",
-        tmp_path / "out",
+        *("paging", predicted_file, "--cache-size", "5,50%", "--column", "page", "--out", tmp_path / "out"),
+        *("--algorithms", "LRU,FlushWhenAllZeros,BlindOracle", "--predictor", "AdversarialBits:budget=9,HistoryBits"),
+        *("--predictor", "PopularityArrivals", "--flip", "0.2", "--sigma", "3", "--warmup", "10%", "--curve", "log"),
+        *("--replications", "2", "--hits-out", hits),
     )
     code, text, _ = regretlab(*words)
     assert code == 0
-    for policy in ("ARC", "Clock", "FlushWhenFull", "LFU", "S3FIFO", "Sieve", "Mark0, true bits", "Belady"):
-        assert f"\n{policy}" in text
-    assert "UCB1" not in text
-    assert "fails" not in text
+    assert "predicted, 5 pages, after 60 requests" in text
+    for told in ("AdversarialBits:budget=9", "HistoryBits", "20% of bits flipped"):
+        assert table_of(text, f"FlushWhenAllZeros, {told}")
+    for told in ("PopularityArrivals", "sigma = 3"):
+        assert table_of(text, f"BlindOracle, {told}")
+    with np.load(hits) as archive:
+        assert len(archive.files) == 2 * (2 + 3 + 2)
+        vector = archive["predicted, 5 pages, LRU"]
+    assert np.count_nonzero(~vector[60:]) == int(table_of(text, "LRU")[0].replace(",", ""))
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "--sigma 3 --replications 2 --column page --warmup 10% --curve log" in page
+    ElementTree.fromstring((tmp_path / "out" / "figures" / "paging-curve_predicted.svg").read_bytes())
+    assert regretlab(*words)[:2] == (code, text)
+    code, again, _ = regretlab("verify", tmp_path / "out", "--sample", "20")
+    assert "all 16 cells are whole; 16 were run again and are bit-identical" in again
 
 
 def test_paging_resumes_and_verify_notices_a_changed_trace(regretlab, trace_file, tmp_path):
@@ -120,7 +208,7 @@ def test_a_negative_cache_size(regretlab, trace_file):
 
 def test_an_unknown_algorithm(regretlab, trace_file):
     err = refused(regretlab, "paging", trace_file, "--cache-size", "5", "--column", "page", "--algorithms", "LRV")
-    assert "unknown algorithm 'LRV'; there are ARC, Belady, Clock" in err
+    assert "unknown algorithm 'LRV'; there are ARC, Belady, " in err
 
 
 def test_a_bandit_is_no_eviction_policy(regretlab, trace_file):
@@ -165,6 +253,29 @@ def test_a_missing_file(regretlab, tmp_path):
         (("paging", "{trace}", "{trace}", "--cache-size", "10", "--column", "page"), "two are named 'trace'"),
         (("paging", "{trace}", "--cache-size", "10", "--column", "page", "--replications", "0"), "replications: 0"),
         (("paging", "{trace}"), "cache-size"),
+        ((*PAGING, "--cache-size", "0"), "cache_size: '0' is neither a whole number >= 1 nor a share"),
+        ((*PAGING, "--cache-size", "5", "--predictor", "Oracle"), "unknown 'Oracle'; there are AdversarialBits"),
+        (
+            (*PAGING, "--cache-size", "5", "--predictor", "AdversarialBits:budget=-1"),
+            "AdversarialBits: budget = -1: should be greater than or equal to 0",
+        ),
+        (
+            (*PAGING, "--cache-size", "5", "--predictor", "AdversarialBits:bugdet=1"),
+            "no parameter 'bugdet'; its parameters are cache_size, budget",
+        ),
+        ((*PAGING, "--cache-size", "5", "--sigma", "-1"), "sigma: -1.0 is not a number >= 0"),
+        ((*PAGING, "--cache-size", "5", "--sigma", "low"), "--sigma: 'low' is not a number"),
+        ((*PAGING, "--cache-size", "5", "--bits", "url"), "no column 'url' among time, page"),
+        ((*PAGING, "--cache-size", "5", "--bits", "page"), "line 2: 'p"),
+        ((*PAGING, "--cache-size", "5", "--bits", "time"), "line 4: 2 is neither 0 nor 1"),
+        ((*PAGING, "--cache-size", "5", "--bits", "gone.npy"), "gone.npy: no such file"),
+        ((*PAGING, "--cache-size", "5", "--bits", "{short}"), "2 values do not match the 3000 requests"),
+        ((*PAGING, "--cache-size", "5", "--arrivals", "{short}"), "2 values do not match the 3000 requests"),
+        ((*PAGING, "--cache-size", "5", "--warmup", "3000"), "warmup: 3000 leaves none of the 3000 requests"),
+        ((*PAGING, "--cache-size", "5", "--warmup", "100%"), "warmup: '100%' is neither a whole number >= 0 nor"),
+        ((*PAGING, "--cache-size", "5", "--curve", "some"), "curve: 'some' is not one of log, all"),
+        ((*PAGING, "--cache-size", "5", "--hits-out", "hits.csv"), "hits_out: hits.csv does not end in .npz"),
+        ((*PAGING, "--cache-size", "5", "--hits-out", "no/hits.npz"), "hits_out: no is no folder"),
         (("run", "paging_sucinct"), "unknown experiment 'paging_sucinct'; there are bandit_baselines"),
         (("run", "paging_succinct", "--scale", "huge"), "scale: 'huge' is not one of quick, paper"),
         (("run", "paging_succinct", "--seed", "-1"), "seed: -1 is below 0"),
@@ -176,7 +287,9 @@ def test_a_missing_file(regretlab, tmp_path):
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(regretlab, trace_file, tmp_path, words, message):
-    filled = [word.format(trace=trace_file, folder=tmp_path) for word in words]
+    short = tmp_path / "short.txt"
+    short.write_text("1\n0\n")
+    filled = [word.format(trace=trace_file, folder=tmp_path, short=short) for word in words]
     assert message in refused(regretlab, *filled)
 
 

@@ -37,3 +37,19 @@ def exact_mean(policy, sequence, bits=None, arrivals=None):
     """The kernel's own expectation: its source, run once for every sequence of random choices."""
     trace = Trace(list(sequence), bits=bits, arrivals=arrivals)
     return Choices.mean(lambda choices: sum(interpreted_run(policy, trace, choices)))
+
+
+def own_contents(policy, trace, rng):
+    """For each request the fault flag of the policy's source, and its cache afterwards as its own `holds` tells."""
+    kernels = policy.kernels_in(interpreted)
+    predictions = policy.predictions(trace)
+    state = kernels.init(trace.requests, trace.n_pages, policy.cache_size, policy.parameters_for(trace))
+    each = predictions if predictions.size == len(trace) else [predictions[0]] * len(trace)
+    for t, page in enumerate(trace.requests):
+        fault = bool(kernels.access(state, page, each[t], t, rng))
+        yield fault, frozenset(int(p) for p in range(trace.n_pages) if kernels.holds(state, np.uint32(p)))
+
+
+def contents_of(policy, trace):
+    """The cache of a deterministic policy after each request."""
+    return [content for _, content in own_contents(policy, trace, None)]

@@ -20,23 +20,35 @@ from online.paging import (
     DiscardBitGuard,
     FlushWhenAllZeros,
     FlushWhenFull,
+    FollowAndRobust,
+    FollowThePrediction,
     Guard,
     LMarker,
     LNonMarker,
     Mark0,
     MarkAndPredict,
     Marker,
+    OnlineMin,
     PredictiveMarker,
     RandomEviction,
+    RobustFlushWhenAllZeros,
+    RobustFtP,
+    RobustLNonMarker,
+    RobustMark0,
     Sieve,
+    TrustAndDoubt,
 )
 from simulators import DiscardBits, PhaseBits, PredictedTrace, Trace, ZipfTrace
 from tests.online.runs import interpreted_run
 
-CLASSICAL = [LRU, FIFO, FlushWhenFull, Clock, LFU, Sieve, S3FIFO, ARC, RandomEviction, Marker]
+CLASSICAL = [LRU, FIFO, FlushWhenFull, Clock, LFU, Sieve, S3FIFO, ARC, RandomEviction, Marker, OnlineMin]
 BITS = [FlushWhenAllZeros, Mark0, MarkAndPredict, DiscardBitGuard]
 ARRIVALS = [BlindOracle, PredictiveMarker, LMarker, LNonMarker, Guard]
-POLICIES = [*CLASSICAL, Belady, *BITS, *ARRIVALS]
+FOLLOWERS = [
+    *(FollowThePrediction, TrustAndDoubt, FollowAndRobust),
+    *(RobustFlushWhenAllZeros, RobustMark0, RobustLNonMarker, RobustFtP),
+]
+POLICIES = [*CLASSICAL, Belady, *BITS, *ARRIVALS, *FOLLOWERS]
 TRACE = Trace(list("abcabdabcdeabc"))
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algos import clean_pages, k_phases, optimal_faults
+from algos.kernels import interpreted
 from online.paging import (
     ARC,
     FIFO,
@@ -33,7 +34,7 @@ from online.paging import (
     RandomEviction,
     Sieve,
 )
-from simulators import AugmentedMissingPage, LoopTrace, MarkingTrap, MissingPage, Trace
+from simulators import AugmentedMissingPage, LoopTrace, MarkingTrap, MissingPage, Trace, page_adversaries
 from tests.reference import paging as reference
 
 POLICIES = [
@@ -162,6 +163,38 @@ def silent(state):
     return -1
 
 
+@pytest.mark.parametrize("make", POLICIES)
+@given(st.integers(1, 5), st.integers(0, 5), st.integers(1, 70), bits, st.integers(0, 2**32))
+def test_the_requested_page_is_the_one_that_has_been_missing_longest(make, k, more, length, bit, seed):
+    policy, n_pages = make(k), min(k + 1 + more, length)
+    trace = MissingPage(k + 1 + more, bit, 0.0).against(policy, length, generator(seed), compiled=False)
+    kernels, rng, predictions = policy.kernels_in(interpreted), generator(seed), policy.predictions(trace)
+    state = kernels.init(trace.requests, n_pages, k, policy.parameters_for(trace))
+    missing, flushed, requests = list(range(n_pages)), 0, trace.requests.tolist()
+    for t, page in enumerate(requests):
+        assert page == missing.pop(0)
+        kernels.access(state, trace.requests[t], predictions[t if predictions.size > 1 else 0], t, rng)
+        out = [other for other in range(n_pages) if not kernels.holds(state, np.uint32(other))]
+        left = sorted(set(out) - set(missing) - {page}, key=lambda other: requests.index(other, flushed))
+        if kernels.evicted(state) == -2:
+            flushed = t
+        missing += left + [page] * (page in out)
+
+
+@given(st.integers(1, 6), st.data(), st.integers(1, 60))
+def test_the_policy_is_told_the_number_of_pages_that_the_trace_will_have(k, data, length):
+    told = []
+
+    def init(requests, n_pages, cache_size, params):
+        told.append(n_pages)
+        return stack_init(requests, n_pages, cache_size, params)
+
+    mine = CustomEviction(k, init, stack_access, holds=stack_holds, evicted=stack_evicted)
+    for adversary in adversaries(k, data.draw(st.integers(1, k)), data.draw(st.integers(0, 5)), None, None):
+        trace = adversary.against(mine, length, generator(), compiled=False)
+        assert told.pop() == trace.n_pages
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("evicted", [stack_evicted, silent])
 def test_a_users_own_policy_even_one_that_evicts_unseen(evicted, compiled):
@@ -169,6 +202,23 @@ def test_a_users_own_policy_even_one_that_evicts_unseen(evicted, compiled):
     for adversary in (MissingPage(), MissingPage(6), AugmentedMissingPage(2)):
         trace = adversary.against(mine, 60, generator(), compiled=compiled)
         assert faults(mine, trace) == 60
+
+
+@pytest.mark.parametrize("victim", [0, 3, 10**6, -1, -2, -7])
+def test_a_policy_that_keeps_nothing_and_talks_nonsense_of_what_it_evicted(victim, monkeypatch):
+    # Interpreted, where an index out of range is an error.
+    for name in ("_add", "_take", "_keep", "_begin_phase"):
+        monkeypatch.setattr(page_adversaries, name, interpreted(getattr(page_adversaries, name)))
+
+    def nothing(requests, n_pages, cache_size, params):
+        return ()
+
+    def always(state, page, bit, t, rng):
+        return True
+
+    mine = CustomEviction(2, nothing, always, holds=lambda state, page: False, evicted=lambda state: victim)
+    for adversary in (MissingPage(4), AugmentedMissingPage(2), AugmentedMissingPage(1)):
+        assert len(adversary.against(mine, 60, generator(), compiled=False)) == 60
 
 
 def test_anything_of_the_shape_of_a_policy_will_do():
