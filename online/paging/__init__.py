@@ -24,10 +24,6 @@ from online.paging.clock import S3FIFO, Clock, Sieve, clock_bound
 from online.paging.combiners import (
     CombineDeterministic,
     CombineRandomized,
-    RobustFlushWhenAllZeros,
-    RobustFtP,
-    RobustLNonMarker,
-    RobustMark0,
     combine_deterministic_bound,
     combine_randomized_bound,
 )
@@ -67,6 +63,7 @@ from online.paging.randomized import (
     marker_bound,
     random_eviction_bound,
 )
+from online.paging.robust import RobustFlushWhenAllZeros, RobustFtP, RobustLNonMarker, RobustMark0
 from online.paging.succinct import (
     FlushWhenAllZeros,
     Mark0,

@@ -15,7 +15,7 @@ from numba import njit
 from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from algos.optimal_paging import lowest_bit, ones_in
+from algos.optimal_paging import lowest_bit, ones_in, prefetch
 from online.paging.policy import EVERYTHING, NOTHING, EvictionKernels, EvictionPolicy
 
 __all__ = ["FIFO", "LRU", "FlushWhenFull", "fifo_bound", "flush_when_full_bound", "lru_augmentation_bound", "lru_bound"]
@@ -38,7 +38,7 @@ class LRU(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_lru_init, _lru_access, _lru_holds, _lru_evicted, _lru_forecast, _lru_glance)
+        return EvictionKernels(_lru_init, _lru_access, _lru_holds, _lru_evicted, _lru_forecast, _lru_glance, _lru_fetch)
 
 
 @description
@@ -220,6 +220,11 @@ def _lru_glance(state, page, t, limits):
 @njit(cache=True, forceinline=True)
 def _lru_holds(state, page):
     return state.last[page] > state.counts[1]
+
+
+@njit(forceinline=True)
+def _lru_fetch(state, page, bit):  # for those who follow LRU
+    prefetch(state.last, page)
 
 
 @njit(cache=True, forceinline=True)

@@ -2,8 +2,7 @@
 
 Both policies are simulated on all requests, and one of them is followed lazily (`online.paging.following`).
 `CombineDeterministic` turns to the other one when the followed one has become too costly, `CombineRandomized` keeps a
-probability for each by multiplicative weights. The robust forms of the algorithms with predictions are such
-combinations with a classical policy.
+probability for each by multiplicative weights.
 
 Sources: A. Fiat, R. M. Karp, M. Luby, L. A. McGeoch, D. D. Sleator, N. E. Young, "Competitive paging algorithms", 1991
 (deterministic); A. Blum & C. Burch, "On-line learning and the metrical task system problem", 2000 (randomized); A.
@@ -26,39 +25,31 @@ from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
 from algos.optimal_paging import clear_key, key_set, prefetch, set_key
-from online.paging.arrivals import BlindOracle, LNonMarker
-from online.paging.classical import LRU
 from online.paging.following import (
     FollowedPolicy,
     Follower,
-    FollowThePrediction,
     follower_holds,
     follower_init,
+    functions_to_follow,
     last_request,
     load,
-    no_fetch,
     note_change,
     oldest_outside,
     parameters_of,
     stamp_request,
 )
 from online.paging.policy import NOTHING, EvictionKernels, EvictionPolicy, Prediction
-from online.paging.randomized import Marker
-from online.paging.succinct import FlushWhenAllZeros, Mark0
 
 __all__ = [
+    "Combination",
     "CombineDeterministic",
     "CombineRandomized",
-    "RobustFlushWhenAllZeros",
-    "RobustFtP",
-    "RobustLNonMarker",
-    "RobustMark0",
     "combine_deterministic_bound",
     "combine_randomized_bound",
 ]
 
-_Patience = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-_Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
+Growth = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+LossRate = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 @description
@@ -87,13 +78,15 @@ class Combination(EvictionPolicy):
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
         first, second = self.experts()
-        return _combination(first.kernels(), second.kernels(), *self.rule())
+        keep_request = first.keeps_request(), second.keeps_request()
+        return _combination(first.kernels(), second.kernels(), *keep_request, *self.rule())
 
     def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
         """The functions of the policy, and of the two that it combines, in one form."""
         first, second = self.experts()
-        combined = _combination(first.kernels_in(form), second.kernels_in(form), *map(form, self.rule()))
-        return combined.in_form(form)
+        keep_request = first.keeps_request(), second.keeps_request()
+        kernels = first.kernels_in(form), second.kernels_in(form)
+        return _combination(*kernels, *keep_request, *map(form, self.rule())).in_form(form)
 
     def parameters_for(self, trace: Any) -> Any:
         """What the two policies need, and the combination itself."""
@@ -133,7 +126,7 @@ class CombineDeterministic(Combination):
 
     first: FollowedPolicy
     second: FollowedPolicy
-    gamma: _Patience = 1.0
+    gamma: Growth = 1.0
 
     def experts(self) -> tuple[EvictionPolicy, EvictionPolicy]:
         """The two policies."""
@@ -145,7 +138,7 @@ class CombineDeterministic(Combination):
 
     def rule(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """A limit on the faults of the followed policy."""
-        return _limits, _turn_at_the_limit
+        return LIMITS
 
     def parameters(self) -> Any:
         """The growth of the limit."""
@@ -184,7 +177,7 @@ class CombineRandomized(Combination):
 
     first: FollowedPolicy
     second: FollowedPolicy
-    delta: _Rate = 0.25
+    delta: LossRate = 0.25
 
     randomized: ClassVar[bool] = True
 
@@ -194,127 +187,11 @@ class CombineRandomized(Combination):
 
     def rule(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """Multiplicative weights."""
-        return _weights, _turn_at_random
+        return WEIGHTS
 
     def parameters(self) -> Any:
         """The logarithm of the factor of a fault."""
         return math.log1p(-self.delta)
-
-
-@description
-class RobustFlushWhenAllZeros(Combination):
-    """`FlushWhenAllZeros`, made robust by `LRU`: their `CombineDeterministic`.
-
-    Parameters
-    ----------
-    cache_size : int >= 1
-        Pages that fit in the cache.
-    gamma : float > 0
-        As in `CombineDeterministic`.
-
-    Notes
-    -----
-    With L the smaller one of OPT + (k-1) eta0 + eta1 and k OPT, at most (2 + gamma) L + 2 + k (3 + log_{1+gamma} L)
-    faults (`combine_deterministic_bound`).
-    """
-
-    gamma: _Patience = 1.0
-
-    def experts(self) -> tuple[EvictionPolicy, EvictionPolicy]:
-        """The two policies."""
-        return FlushWhenAllZeros(self.cache_size), LRU(self.cache_size)
-
-    def rule(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """A limit on the faults of the followed policy."""
-        return _limits, _turn_at_the_limit
-
-    def parameters(self) -> Any:
-        """The growth of the limit."""
-        return 1.0 + self.gamma
-
-
-@description
-class _RandomizedPair(Combination):
-    """What ready-made randomized combinations share.
-
-    Parameters
-    ----------
-    cache_size : int >= 1
-        Pages that fit in the cache.
-    delta : float in (0, 1)
-        As in `CombineRandomized`.
-    """
-
-    delta: _Rate = 0.25
-
-    randomized: ClassVar[bool] = True
-
-    def rule(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """Multiplicative weights."""
-        return _weights, _turn_at_random
-
-    def parameters(self) -> Any:
-        """The logarithm of the factor of a fault."""
-        return math.log1p(-self.delta)
-
-
-@description
-class RobustMark0(_RandomizedPair):
-    """`Mark0`, made robust by `Marker`: their `CombineRandomized`.
-
-    Parameters
-    ----------
-    cache_size : int >= 1
-        Pages that fit in the cache.
-    delta : float in (0, 1)
-        As in `CombineRandomized`.
-
-    Notes
-    -----
-    `combine_randomized_bound` with L the smaller one of OPT + 2 H_k eta0 + eta1 and 2 H_k OPT.
-    """
-
-    def experts(self) -> tuple[EvictionPolicy, EvictionPolicy]:
-        """The two policies."""
-        return Mark0(self.cache_size), Marker(self.cache_size)
-
-
-@description
-class RobustLNonMarker(_RandomizedPair):
-    """`LNonMarker`, made robust by `Marker`: their `CombineRandomized`, as its source has it.
-
-    Parameters
-    ----------
-    cache_size : int >= 1
-        Pages that fit in the cache.
-    delta : float in (0, 1)
-        As in `CombineRandomized`.
-    """
-
-    def experts(self) -> tuple[EvictionPolicy, EvictionPolicy]:
-        """The two policies."""
-        return LNonMarker(self.cache_size), Marker(self.cache_size)
-
-
-@description
-class RobustFtP(_RandomizedPair):
-    """`FollowThePrediction`, made robust by `Marker`: their `CombineRandomized`, as its source has it.
-
-    Parameters
-    ----------
-    cache_size : int >= 1
-        Pages that fit in the cache.
-    delta : float in (0, 1)
-        As in `CombineRandomized`; the source's epsilon is 2 delta.
-    followed : EvictionPolicy, or its class
-        Whose cache is the prediction, as in `FollowThePrediction`.
-    """
-
-    followed: FollowedPolicy = BlindOracle
-
-    def experts(self) -> tuple[EvictionPolicy, EvictionPolicy]:
-        """The two policies."""
-        return FollowThePrediction(self.cache_size, self.followed), Marker(self.cache_size)
 
 
 @guarantee("derived here, after Fiat et al. 1991", kind="upper", algorithm="CombineDeterministic", evidence="derived")
@@ -435,14 +312,22 @@ def _turn_at_random(counts, limits, before, first_fault, second_fault, t, rng):
     hold(counts, limits, rng)
 
 
+LIMITS, WEIGHTS = (_limits, _turn_at_the_limit), (_weights, _turn_at_random)
+"""The rules of `CombineDeterministic` and of `CombineRandomized`, as `Combination.rule` wants them."""
+
+
 @lru_cache(maxsize=256)
 def _combination(
-    first: EvictionKernels, second: EvictionKernels, options: Callable[..., Any], turn: Callable[..., Any]
+    first: EvictionKernels,
+    second: EvictionKernels,
+    first_keeps_request: bool,
+    second_keeps_request: bool,
+    options: Callable[..., Any],
+    turn: Callable[..., Any],
 ) -> EvictionKernels:
     """The functions of the combination of policies with these functions."""
-    first_init, first_access, first_holds, first_evicted = first[:4]
-    second_init, second_access, second_holds, second_evicted = second[:4]
-    first_fetch, second_fetch = first.fetch or no_fetch, second.fetch or no_fetch
+    first_init, first_access, first_holds, first_evicted, first_fetch = functions_to_follow(first)
+    second_init, second_access, second_holds, second_evicted, second_fetch = functions_to_follow(second)
 
     def init(requests, n_pages, cache_size, params):
         (parameters, predictions, stride), (parameters_2, predictions_2, stride_2), own_parameters = params
@@ -496,9 +381,9 @@ def _combination(
         if apart_2 != NOTHING:
             set_key(words, starts, last_request(own, apart_2), base)
         stamp_request(own, page, t)
-        if not first_holds(first, page):  # it has let go of it already
+        if not (first_keeps_request or first_holds(first, page)):  # it has let go of it already
             set_key(words, starts, t, 0)
-        if not second_holds(second, page):
+        if not (second_keeps_request or second_holds(second, page)):
             set_key(words, starts, t, base)
         turn(counts, limits, False, first_fault, second_fault, t, rng)
         hold(own, first, first_predictions, second, second_predictions, words, starts, counts, limits, rng)

@@ -29,7 +29,7 @@ from algos.optimal_paging import (
     set_key,
 )
 from online.paging.arrivals import BlindOracle
-from online.paging.following import FollowedPolicy, no_fetch, parameters_of
+from online.paging.following import FollowedPolicy, functions_to_follow, parameters_of
 from online.paging.policy import EVERYTHING, NOTHING, EvictionKernels, EvictionPolicy, Prediction
 
 __all__ = ["FollowAndRobust", "follow_and_robust_consistency"]
@@ -68,11 +68,11 @@ class FollowAndRobust(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return _follower_or_marker(self.followed.kernels())
+        return _follower_or_marker(self.followed.kernels(), self.followed.keeps_request())
 
     def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
         """The functions of the policy, and of the one it follows, in one form."""
-        return _follower_or_marker(self.followed.kernels_in(form)).in_form(form)
+        return _follower_or_marker(self.followed.kernels_in(form), self.followed.keeps_request()).in_form(form)
 
     def parameters_for(self, trace: Any) -> Any:
         """What the followed policy needs."""
@@ -264,10 +264,9 @@ def _evicted(state):
 
 
 @lru_cache(maxsize=256)
-def _follower_or_marker(followed: EvictionKernels) -> EvictionKernels:
+def _follower_or_marker(followed: EvictionKernels, keeps_request: bool) -> EvictionKernels:
     """Follower & Robust with the cache of a policy with these functions as the prediction."""
-    followed_init, followed_access, followed_holds, followed_evicted = followed[:4]
-    followed_fetch = followed.fetch or no_fetch
+    followed_init, followed_access, followed_holds, followed_evicted, followed_fetch = functions_to_follow(followed)
 
     def init(requests, n_pages, cache_size, params):
         parameters, predictions, stride = params
@@ -278,12 +277,12 @@ def _follower_or_marker(followed: EvictionKernels) -> EvictionKernels:
     def access(state, page, bit, t, rng):
         cache, layers, inner, predictions, stride = state
         _, pages, lists, words, starts, counts, k = cache
-        if counts[_LET_GO] >= 0:
+        if not keeps_request and counts[_LET_GO] >= 0:
             _lose(cache, counts[_LET_GO])
             counts[_LET_GO] = -1
         if followed_access(inner, page, predictions[t * stride], t, rng):
             _predict(cache, page, np.int64(followed_evicted(inner)))
-        if not followed_holds(inner, page):
+        if not (keeps_request or followed_holds(inner, page)):
             counts[_LET_GO] = page
         if counts[_MARKING] == 1 and counts[_DISTINCT] == k and pages[page, _MET] != counts[_TIMES]:
             counts[_MARKING] = 0

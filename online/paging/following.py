@@ -35,21 +35,27 @@ def _to_follow(value: Any, info: ValidationInfo) -> EvictionPolicy:
     """A policy of our cache size that tells what it holds and evicts; a class becomes the policy of our size."""
     cache_size = info.data.get("cache_size")
     if cache_size is None:
-        return value  # type: ignore[no-any-return] # the cache size is what is wrong
+        return value  # the cache size is what is wrong
     if isinstance(value, type) and issubclass(value, EvictionPolicy):
         value = value(cache_size)
     if not isinstance(value, EvictionPolicy):
         raise ValueError("must be an eviction policy")
     if value.cache_size != cache_size:
         raise ValueError(f"must have our cache_size, {cache_size}")
-    kernels = value.kernels()
-    if kernels.holds is None or kernels.evicted is None:
+    if value.kernels().holds is None or value.kernels().evicted is None:
         raise ValueError("must be a policy that tells what it holds and what it evicts")
     return value
 
 
 FollowedPolicy = Annotated[Any, AfterValidator(_to_follow), Field(validate_default=True)]
 """An eviction policy of the same cache size, or its class."""
+
+
+def functions_to_follow(kernels: EvictionKernels) -> tuple[Callable[..., Any], ...]:
+    """What a follower calls of a policy: init, access, holds, evicted, and a fetch that does nothing if it has none."""
+    if kernels.holds is None or kernels.evicted is None:
+        raise ValueError("kernels: a policy without holds and evicted cannot be followed")
+    return kernels.init, kernels.access, kernels.holds, kernels.evicted, kernels.fetch or _no_fetch
 
 
 def parameters_of(policy: EvictionPolicy, trace: Any) -> tuple[Any, Any, int]:
@@ -89,11 +95,11 @@ class FollowThePrediction(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return _follower_of(self.followed.kernels())
+        return _follower_of(self.followed.kernels(), self.followed.keeps_request())
 
     def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
         """The functions of the policy, and of the one it follows, in one form."""
-        return _follower_of(self.followed.kernels_in(form)).in_form(form)
+        return _follower_of(self.followed.kernels_in(form), self.followed.keeps_request()).in_form(form)
 
     def parameters_for(self, trace: Any) -> Any:
         """What the followed policy needs."""
@@ -209,7 +215,7 @@ def load(own, page, victim):
 
 
 @njit(forceinline=True)
-def no_fetch(state, page, bit):
+def _no_fetch(state, page, bit):
     """The `fetch` of policies that have none."""
 
 
@@ -239,10 +245,9 @@ def _evicted(state):
 
 
 @lru_cache(maxsize=256)
-def _follower_of(followed: EvictionKernels) -> EvictionKernels:
-    """The follower of a policy with these functions."""
-    followed_init, followed_access, followed_holds, followed_evicted = followed[:4]
-    followed_fetch = followed.fetch or no_fetch
+def _follower_of(followed: EvictionKernels, keeps_request: bool) -> EvictionKernels:
+    """The follower of a policy with these functions, which keeps the requested page or may not."""
+    followed_init, followed_access, followed_holds, followed_evicted, followed_fetch = functions_to_follow(followed)
 
     def init(requests, n_pages, cache_size, params):
         parameters, predictions, stride = params
@@ -268,7 +273,7 @@ def _follower_of(followed: EvictionKernels) -> EvictionKernels:
         if apart != NOTHING:
             set_key(words, starts, last_request(own, apart))
         stamp_request(own, page, t)
-        if not followed_holds(inner, page):  # it has let go of it already
+        if not (keeps_request or followed_holds(inner, page)):  # it has let go of it already
             set_key(words, starts, t)
         hold(own, inner, predictions, words, starts, rng)
         return own_fault

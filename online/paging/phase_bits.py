@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
+from algos.optimal_paging import prefetch
 from algos.phases import phase_bits
 from algos.predictions import checked_bits
 from online.paging.policy import NOTHING, EvictionKernels, EvictionPolicy, Prediction
@@ -63,8 +64,8 @@ class MarkAndPredict(EvictionPolicy):
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
         if self.deterministic:
-            return EvictionKernels(_oldest_init, _oldest_access, _oldest_holds, _oldest_evicted)
-        return EvictionKernels(_random_init, _random_access, _random_holds, _random_evicted)
+            return EvictionKernels(_oldest_init, _oldest_access, _oldest_holds, _oldest_evicted, fetch=_oldest_fetch)
+        return EvictionKernels(_random_init, _random_access, _random_holds, _random_evicted, fetch=_random_fetch)
 
     def predictions(self, trace: Any) -> NDArray[np.uint8]:
         """The trace's bits, or the true phase bits for this cache size (1 in the last phase) when it has none."""
@@ -226,6 +227,12 @@ def _random_evicted(state):
     return state.counts[3]
 
 
+@njit(forceinline=True)
+def _random_fetch(state, page, bit):
+    prefetch(state.slot_of, page)
+    prefetch(state.bit_of, page)
+
+
 @njit(cache=True)
 def _unmark_all(slots, slot_of, bit_of, counts):
     """Start a phase: all pages are unmarked, those with bit 1 come first. O(k), paid by the k pages of the phase."""
@@ -305,3 +312,8 @@ def _oldest_holds(state, page):
 @njit(cache=True, forceinline=True)
 def _oldest_evicted(state):
     return state.counts[7]
+
+
+@njit(forceinline=True)
+def _oldest_fetch(state, page, bit):
+    prefetch(state.last, page)

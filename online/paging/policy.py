@@ -119,6 +119,10 @@ class EvictionPolicy:
         """Whether this policy draws random numbers, where that depends on its fields."""
         return self.randomized
 
+    def keeps_request(self) -> bool:
+        """Whether the requested page is surely still in the cache when the next request comes."""
+        return True
+
     def reads(self) -> frozenset[Prediction]:
         """The predictions of a trace that this policy reads, where that depends on its fields."""
         return frozenset() if self.predicted is None else frozenset({self.predicted})
@@ -246,6 +250,10 @@ class CustomEviction(EvictionPolicy):
     evicted: Callable[..., Any] | None = None
 
     randomized: ClassVar[bool] = True
+
+    def keeps_request(self) -> bool:
+        """Not known."""
+        return False
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""

@@ -16,6 +16,7 @@ from numba import njit
 from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
+from algos.optimal_paging import prefetch
 from online.paging.policy import NOTHING, EvictionKernels, EvictionPolicy
 
 __all__ = ["Marker", "RandomEviction", "harmonic_number", "marker_bound", "random_eviction_bound"]
@@ -40,7 +41,7 @@ class RandomEviction(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_random_init, _random_access, _slot_holds, _slot_evicted)
+        return EvictionKernels(_random_init, _random_access, _slot_holds, _slot_evicted, fetch=_slot_fetch)
 
 
 @description
@@ -62,7 +63,7 @@ class Marker(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_marker_init, _marker_access, _slot_holds, _slot_evicted)
+        return EvictionKernels(_marker_init, _marker_access, _slot_holds, _slot_evicted, fetch=_slot_fetch)
 
 
 def harmonic_number(k: int) -> float:
@@ -164,6 +165,11 @@ def _slot_holds(state, page):
 @njit(cache=True, forceinline=True)
 def _slot_evicted(state):
     return state.counts[1]
+
+
+@njit(forceinline=True)
+def _slot_fetch(state, page, bit):
+    prefetch(state.slot_of, page)
 
 
 class _Marker(NamedTuple):

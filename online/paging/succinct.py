@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from algos.contracts import description
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from algos.optimal_paging import dense_requests, discard_bits
+from algos.optimal_paging import dense_requests, discard_bits, prefetch
 from algos.predictions import checked_bits
 from online.paging.policy import EVERYTHING, NOTHING, EvictionKernels, EvictionPolicy, Prediction
 from online.paging.randomized import harmonic_number
@@ -82,7 +82,7 @@ class FlushWhenAllZeros(DiscardBitPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_zeros_init, _zeros_access, _zeros_holds, _zeros_evicted)
+        return EvictionKernels(_zeros_init, _zeros_access, _zeros_holds, _zeros_evicted, fetch=_zeros_fetch)
 
     def parameters(self) -> Any:
         """Whether to set bits instead of emptying the cache."""
@@ -117,7 +117,11 @@ class Mark0(DiscardBitPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return EvictionKernels(_mark0_init, _mark0_access, _mark0_holds, _mark0_evicted)
+        return EvictionKernels(_mark0_init, _mark0_access, _mark0_holds, _mark0_evicted, fetch=_mark0_fetch)
+
+    def keeps_request(self) -> bool:
+        """Not when it evicts eagerly."""
+        return not self.eager
 
     def parameters(self) -> Any:
         """Whether to evict eagerly."""
@@ -300,6 +304,11 @@ def _zeros_evicted(state):
     return state.counts[5]
 
 
+@njit(forceinline=True)
+def _zeros_fetch(state, page, bit):
+    prefetch(state.last, page)
+
+
 class _Mark0(NamedTuple):
     requests: np.ndarray  # (n,) uint32, the trace; only its past is read
     slots: np.ndarray  # (k,) uint32, the cached pages, the unmarked ones first
@@ -371,6 +380,12 @@ def _mark0_holds(state, page):
 @njit(cache=True, forceinline=True)
 def _mark0_evicted(state):
     return state.counts[4]
+
+
+@njit(forceinline=True)
+def _mark0_fetch(state, page, bit):
+    prefetch(state.slot_of, page)
+    prefetch(state.discard, page)
 
 
 @njit(cache=True, forceinline=True)

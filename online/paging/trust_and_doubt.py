@@ -18,7 +18,7 @@ from algos.contracts import description
 from algos.kernels import hold
 from algos.optimal_paging import clear_key, has_keys, highest_key, key_set, lowest_key, prefetch, set_key
 from online.paging.arrivals import BlindOracle
-from online.paging.following import FollowedPolicy, no_fetch, parameters_of
+from online.paging.following import FollowedPolicy, functions_to_follow, parameters_of
 from online.paging.policy import EVERYTHING, NOTHING, EvictionKernels, EvictionPolicy, Prediction
 
 __all__ = ["TrustAndDoubt"]
@@ -59,11 +59,11 @@ class TrustAndDoubt(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return _trusting(self.followed.kernels())
+        return _trusting(self.followed.kernels(), self.followed.keeps_request())
 
     def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
         """The functions of the policy, and of the one it follows, in one form."""
-        return _trusting(self.followed.kernels_in(form)).in_form(form)
+        return _trusting(self.followed.kernels_in(form), self.followed.keeps_request()).in_form(form)
 
     def parameters_for(self, trace: Any) -> Any:
         """What the followed policy needs."""
@@ -464,10 +464,9 @@ def _evicted(state):
 
 
 @lru_cache(maxsize=256)
-def _trusting(followed: EvictionKernels) -> EvictionKernels:
+def _trusting(followed: EvictionKernels, keeps_request: bool) -> EvictionKernels:
     """Trust&Doubt with the cache of a policy with these functions as the prediction."""
-    followed_init, followed_access, followed_holds, followed_evicted = followed[:4]
-    followed_fetch = followed.fetch or no_fetch
+    followed_init, followed_access, followed_holds, followed_evicted, followed_fetch = functions_to_follow(followed)
 
     def init(requests, n_pages, cache_size, params):
         parameters, predictions, stride = params
@@ -477,7 +476,7 @@ def _trusting(followed: EvictionKernels) -> EvictionKernels:
     def access(state, page, bit, t, rng):
         doubt, inner, predictions, stride = state
         _, pages, lists, _, _, _, counts, cache_size = doubt
-        if counts[_LET_GO] >= 0:
+        if not keeps_request and counts[_LET_GO] >= 0:
             _left_prediction(doubt, counts[_LET_GO])
             counts[_LET_GO] = -1
         fault = followed_access(inner, page, predictions[t * stride], t, rng)
@@ -505,7 +504,7 @@ def _trusting(followed: EvictionKernels) -> EvictionKernels:
         elif new:
             _load_first(doubt, page)
         own_fault = _hold_page(doubt, page, t)
-        if not followed_holds(inner, page):
+        if not (keeps_request or followed_holds(inner, page)):
             counts[_LET_GO] = page
         hold(doubt, inner, predictions, pages, lists, counts, rng)
         return own_fault
