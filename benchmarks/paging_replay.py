@@ -209,12 +209,15 @@ def _curve(what: str, trace: Trace) -> Row:
 
 def _memory(what: str, ids: np.ndarray, cache_size: int) -> list[Row]:
     """Peak memory of fresh processes that read the ids from a file, build the trace and run one policy."""
+    # Not getrusage: its peak begins with that of the process that started this one.
     program = (
-        "import resource, sys, numpy as np; from online import paging; from simulators import Trace; "
+        "import sys, numpy as np; from online import paging; from simulators import Trace; "
         "ids = np.load(sys.argv[1]); policy = getattr(paging, sys.argv[2])(int(sys.argv[3])); "
         "policy.run(Trace(ids), rng=np.random.default_rng(1)); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
+    if not Path("/proc/self/status").exists():
+        return []
     table = []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "ids.npy"
@@ -222,7 +225,7 @@ def _memory(what: str, ids: np.ndarray, cache_size: int) -> list[Row]:
         for policy in (LRU, Belady, LFU, Mark0, BlindOracle):
             command = [sys.executable, "-c", program, str(file), policy.__name__, str(cache_size)]
             printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            megabytes = int(printed) / 1024  # Linux counts kilobytes
+            megabytes = int(printed) / 1024
             table.append(
                 Row(
                     f"{policy.__name__}, peak memory of ids to faults, {what}",

@@ -144,9 +144,9 @@ def invented():
             ]
         else:
             rows = [
-                (name, r, True, k, int(1.4 * opt + rng.integers(0, 3)), opt)
+                (name, r, one["trace"] != "missing page", k, int(1.4 * opt + rng.integers(0, 3)), opt)
                 for name in GROUPS[one["group"]]
-                for r in range(min(2, one["replications"]))
+                for r in range(min(3, one["replications"]))
             ]
         frame = pd.DataFrame(rows, columns=["algorithm", "replication", "random", "pages", "faults", "optimum"])
         wrong = 0 if one["level"] == 0.0 and one["predictor"] in ("flips", "lognormal") else opt // 2
