@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import EngFormatter
 
 from experiments.comparison_results import OPTIMUM, curves_of, table
 from experiments.experiment import NamedFigure
@@ -117,7 +117,7 @@ def _dress(axes: Axes, sizes: list[int], highest: float) -> None:
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=30, ha="right")
         axes.minorticks_off()
     else:
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_ylim(0, highest)
     axes.set(xlabel="cache size (pages)", ylabel="miss ratio (faults / requests)")
 
@@ -134,14 +134,14 @@ def _bars(comparison: TraceComparison, trace: str, rows: pd.DataFrame) -> NamedF
     axes.bar_label(bars, fmt="%.4f", padding=3, fontsize=8.5)
     axes.set_yticks(places, rows["policy"])
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlim(0, 1.12 * max(float(rows["miss_ratio"].max()), 1e-9))
+    axes.set_xlim(0, 1.2 * max(float(rows["miss_ratio"].max()), 1e-9))
     size = int(rows["cache_size"].iloc[0])
     axes.set(xlabel="miss ratio (faults / requests)", title=comparison.caption(trace, size))
     axes.grid(axis="y", visible=False)
     if len(kinds) > 1:
         names = [" and ".join(kind) or "no predictions" for kind in kinds]
         handles = [Patch(color=colours[kind], label=name) for kind, name in zip(kinds, names, strict=True)]
-        axes.legend(handles=handles, title="reads", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        figure.legend(handles=handles, title="reads", loc="outside lower center", ncols=len(handles))
     text = (
         f"Miss ratio of each policy on {trace} with {size:,} pages; for randomized policies and noisy predictions the "
         f"mean of {comparison.replications} runs."

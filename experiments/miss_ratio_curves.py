@@ -38,7 +38,7 @@ def curve_sizes(curve: CurveSizes, n_pages: int, also: Iterable[int] = ()) -> ND
     Examples
     --------
     >>> curve_sizes("log", 20, also=[10, 50])
-    array([ 1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 13, 15, 17, 20])
+    array([ 1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 12, 13, 15, 17, 20])
     """
     if curve == "all":
         return np.arange(1, n_pages + 1)

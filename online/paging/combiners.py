@@ -121,7 +121,7 @@ class CombineDeterministic(Combination):
     >>> from online.paging import LRU, CombineDeterministic, FlushWhenAllZeros
     >>> from simulators import Trace
     >>> CombineDeterministic(2, FlushWhenAllZeros, LRU).run(Trace("abcabcabc")).outcome["faults"]
-    6
+    7
     """
 
     first: FollowedPolicy

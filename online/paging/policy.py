@@ -288,39 +288,45 @@ def _replay(
     """Faults after each checkpoint, shape (C,); pages in the cache at the end, where `holds` tells."""
     state = init(requests, n_pages, cache_size, params)
     curve = np.empty(checkpoints.size, np.int64)
-    left = np.empty(_BATCH, np.uint32)  # requests of a batch, counted from its first, that must be served in turn
     faults, served = 0, 0
-    for c in range(checkpoints.size):
-        while forecast is not None and served + _BATCH <= checkpoints[c]:
-            budget, limits = forecast(state, 2 * _BATCH)
-            if budget < _FEW:
-                for t in range(served, served + _BATCH):
-                    if access(state, requests[t], predictions[t * stride], t, rng):
-                        faults += 1
-                served += _BATCH
-            while budget >= _FEW and served + _BATCH <= checkpoints[c]:
+    if forecast is None:
+        for c in range(checkpoints.size):
+            for t in range(served, checkpoints[c]):
+                if fetch is not None:
+                    soon = min(t + _SOON, requests.size - 1)
+                    fetch(state, requests[soon], predictions[soon * stride])
+                if access(state, requests[t], predictions[t * stride], t, rng):
+                    faults += 1
+            served = checkpoints[c]
+            curve[c] = faults
+    else:
+        left = np.empty(_BATCH, np.uint32)  # requests of a batch, counted from its first, that must be served in turn
+        budget, limits = forecast(state, 2 * _BATCH)
+        for c in range(checkpoints.size):
+            while served < checkpoints[c]:
                 # Unsigned indices: Numba need not ask whether they count from the end.
-                size, first, n_left = min(budget, _BATCH), np.uint64(served), np.uint64(0)
-                for i in range(size):
-                    at = first + np.uint64(i)
-                    left[n_left] = i
-                    # Without a branch: which requests are left cannot be foretold.
-                    n_left += np.uint64(not glance(state, requests[at], at, limits))
-                for j in range(np.int64(n_left)):
+                size, first, n_left = min(_BATCH, checkpoints[c] - served), np.uint64(served), np.uint64(0)
+                if budget < _FEW:
+                    budget, limits = forecast(state, 2 * _BATCH)
+                if budget >= _FEW:
+                    size = min(size, budget)
+                    for i in range(size):
+                        at = first + np.uint64(i)
+                        left[n_left] = i
+                        # Without a branch: which requests are left cannot be foretold.
+                        n_left += np.uint64(not glance(state, requests[at], at, limits))
+                else:
+                    for i in range(size):
+                        left[i] = i
+                    n_left = np.uint64(size)
+                for j in range(np.int64(n_left)):  # the one place where `access` is compiled into the loop
                     at = first + np.uint64(left[np.uint64(j)])
                     time = np.int64(at)
                     if access(state, requests[at], predictions[time * stride], time, rng):
                         faults += 1
                 budget -= np.int64(n_left)
                 served += size
-        for t in range(served, checkpoints[c]):
-            if fetch is not None:
-                soon = min(t + _SOON, requests.size - 1)
-                fetch(state, requests[soon], predictions[soon * stride])
-            if access(state, requests[t], predictions[t * stride], t, rng):
-                faults += 1
-        served = checkpoints[c]
-        curve[c] = faults
+            curve[c] = faults
     held = 0
     if holds is not None:
         for page in range(n_pages):

@@ -314,7 +314,7 @@ def test_registered_experiments_run_report_and_verify(regretlab, tmp_path):
     for svg in (out / "figures").glob("*.svg"):
         ElementTree.fromstring(svg.read_bytes())
     page = (out / "report.html").read_text()
-    assert page.count("<figure>") == 3
+    assert page.count("<figure>") == 6  # five of paging_succinct, one of bandit_baselines
     assert page.count("regretlab run paging_succinct --scale quick --seed 0 --out DIR") == 2
     shutil.rmtree(out / "figures")
     assert regretlab("report", out)[0] == 0

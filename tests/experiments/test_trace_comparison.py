@@ -458,7 +458,8 @@ def test_one_size_is_shown_as_bars_high_enough_for_their_names():
     comparison = TraceComparison([ZIPF], [6], algorithms=["all"])
     (shown,) = figures(comparison, made_up(comparison))
     (axes,) = shown.figure.axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+    (legend,) = shown.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
         "no predictions",
         "discard bits",
         "next arrivals",
@@ -469,6 +470,9 @@ def test_one_size_is_shown_as_bars_high_enough_for_their_names():
     assert len(boxes) == len(comparison.cells("quick"))
     assert all(above.y0 >= below.y1 - 1 for above, below in itertools.pairwise(boxes))
     assert min(box.x0 for box in boxes) >= 0
+    values = [text.get_window_extent() for text in axes.texts]
+    assert len(values) == len(boxes)
+    assert max(box.x1 for box in values) <= axes.get_window_extent().x1
 
 
 def test_results_from_a_store_are_those_of_the_cells(tmp_path):
