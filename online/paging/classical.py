@@ -76,6 +76,10 @@ class FlushWhenFull(EvictionPolicy):
     the k-phases. O(1) a request.
     """
 
+    def lazy(self) -> bool:
+        """Not when it flushes."""
+        return False
+
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
         return EvictionKernels(_flush_init, _flush_access, _flush_holds, _flush_evicted)

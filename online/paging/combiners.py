@@ -78,15 +78,15 @@ class Combination(EvictionPolicy):
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
         first, second = self.experts()
-        keep_request = first.keeps_request(), second.keeps_request()
-        return _combination(first.kernels(), second.kernels(), *keep_request, *self.rule())
+        lazy = first.lazy(), second.lazy()
+        return _combination(first.kernels(), second.kernels(), *lazy, *self.rule())
 
     def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
         """The functions of the policy, and of the two that it combines, in one form."""
         first, second = self.experts()
-        keep_request = first.keeps_request(), second.keeps_request()
+        lazy = first.lazy(), second.lazy()
         kernels = first.kernels_in(form), second.kernels_in(form)
-        return _combination(*kernels, *keep_request, *map(form, self.rule())).in_form(form)
+        return _combination(*kernels, *lazy, *map(form, self.rule())).in_form(form)
 
     def parameters_for(self, trace: Any) -> Any:
         """What the two policies need, and the combination itself."""
@@ -320,8 +320,8 @@ LIMITS, WEIGHTS = (_limits, _turn_at_the_limit), (_weights, _turn_at_random)
 def _combination(
     first: EvictionKernels,
     second: EvictionKernels,
-    first_keeps_request: bool,
-    second_keeps_request: bool,
+    first_lazy: bool,
+    second_lazy: bool,
     options: Callable[..., Any],
     turn: Callable[..., Any],
 ) -> EvictionKernels:
@@ -381,9 +381,9 @@ def _combination(
         if apart_2 != NOTHING:
             set_key(words, starts, last_request(own, apart_2), base)
         stamp_request(own, page, t)
-        if not (first_keeps_request or first_holds(first, page)):  # it has let go of it already
+        if not (first_lazy or first_holds(first, page)):  # it has let go of it already
             set_key(words, starts, t, 0)
-        if not (second_keeps_request or second_holds(second, page)):
+        if not (second_lazy or second_holds(second, page)):
             set_key(words, starts, t, base)
         turn(counts, limits, False, first_fault, second_fault, t, rng)
         hold(own, first, first_predictions, second, second_predictions, words, starts, counts, limits, rng)

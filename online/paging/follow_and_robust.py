@@ -68,11 +68,11 @@ class FollowAndRobust(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return _follower_or_marker(self.followed.kernels(), self.followed.keeps_request())
+        return _follower_or_marker(self.followed.kernels(), self.followed.lazy())
 
     def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
         """The functions of the policy, and of the one it follows, in one form."""
-        return _follower_or_marker(self.followed.kernels_in(form), self.followed.keeps_request()).in_form(form)
+        return _follower_or_marker(self.followed.kernels_in(form), self.followed.lazy()).in_form(form)
 
     def parameters_for(self, trace: Any) -> Any:
         """What the followed policy needs."""
@@ -264,7 +264,7 @@ def _evicted(state):
 
 
 @lru_cache(maxsize=256)
-def _follower_or_marker(followed: EvictionKernels, keeps_request: bool) -> EvictionKernels:
+def _follower_or_marker(followed: EvictionKernels, lazy: bool) -> EvictionKernels:
     """Follower & Robust with the cache of a policy with these functions as the prediction."""
     followed_init, followed_access, followed_holds, followed_evicted, followed_fetch = functions_to_follow(followed)
 
@@ -277,12 +277,12 @@ def _follower_or_marker(followed: EvictionKernels, keeps_request: bool) -> Evict
     def access(state, page, bit, t, rng):
         cache, layers, inner, predictions, stride = state
         _, pages, lists, words, starts, counts, k = cache
-        if not keeps_request and counts[_LET_GO] >= 0:
+        if not lazy and counts[_LET_GO] >= 0:
             _lose(cache, counts[_LET_GO])
             counts[_LET_GO] = -1
         if followed_access(inner, page, predictions[t * stride], t, rng):
             _predict(cache, page, np.int64(followed_evicted(inner)))
-        if not (keeps_request or followed_holds(inner, page)):
+        if not (lazy or followed_holds(inner, page)):
             counts[_LET_GO] = page
         if counts[_MARKING] == 1 and counts[_DISTINCT] == k and pages[page, _MET] != counts[_TIMES]:
             counts[_MARKING] = 0

@@ -19,6 +19,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from algos.contracts import description, read_only
@@ -79,8 +80,8 @@ class FollowThePrediction(EvictionPolicy):
     Notes
     -----
     Never more faults than the followed policy (`follow_the_prediction_bound`), which matters only where that one
-    evicts before it must: following a lazy policy is the policy itself. Not robust: see `RobustFtP`. O(1) a request
-    beside the followed policy.
+    evicts before it must: following a lazy policy is that policy, and is run as such. Not robust: see `RobustFtP`. O(1)
+    a request beside the followed policy.
     """
 
     followed: FollowedPolicy = BlindOracle
@@ -95,15 +96,20 @@ class FollowThePrediction(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return _follower_of(self.followed.kernels(), self.followed.keeps_request())
+        return self.followed.kernels() if self.followed.lazy() else _follower_of(self.followed.kernels())
 
     def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
         """The functions of the policy, and of the one it follows, in one form."""
-        return _follower_of(self.followed.kernels_in(form), self.followed.keeps_request()).in_form(form)
+        kernels = self.followed.kernels_in(form)
+        return kernels if self.followed.lazy() else _follower_of(kernels).in_form(form)
 
     def parameters_for(self, trace: Any) -> Any:
         """What the followed policy needs."""
-        return parameters_of(self.followed, trace)
+        return self.followed.parameters_for(trace) if self.followed.lazy() else parameters_of(self.followed, trace)
+
+    def predictions(self, trace: Any) -> NDArray[Any]:
+        """Those of the followed policy where the two are one."""
+        return self.followed.predictions(trace) if self.followed.lazy() else super().predictions(trace)
 
 
 @guarantee("derived here", kind="upper", algorithm="FollowThePrediction", evidence="derived")
@@ -245,8 +251,8 @@ def _evicted(state):
 
 
 @lru_cache(maxsize=256)
-def _follower_of(followed: EvictionKernels, keeps_request: bool) -> EvictionKernels:
-    """The follower of a policy with these functions, which keeps the requested page or may not."""
+def _follower_of(followed: EvictionKernels) -> EvictionKernels:
+    """The follower of a policy with these functions."""
     followed_init, followed_access, followed_holds, followed_evicted, followed_fetch = functions_to_follow(followed)
 
     def init(requests, n_pages, cache_size, params):
@@ -273,7 +279,7 @@ def _follower_of(followed: EvictionKernels, keeps_request: bool) -> EvictionKern
         if apart != NOTHING:
             set_key(words, starts, last_request(own, apart))
         stamp_request(own, page, t)
-        if not (keeps_request or followed_holds(inner, page)):  # it has let go of it already
+        if not followed_holds(inner, page):  # it has let go of it already
             set_key(words, starts, t)
         hold(own, inner, predictions, words, starts, rng)
         return own_fault

@@ -119,8 +119,8 @@ class EvictionPolicy:
         """Whether this policy draws random numbers, where that depends on its fields."""
         return self.randomized
 
-    def keeps_request(self) -> bool:
-        """Whether the requested page is surely still in the cache when the next request comes."""
+    def lazy(self) -> bool:
+        """Whether the policy evicts only to make place, and one page only."""
         return True
 
     def reads(self) -> frozenset[Prediction]:
@@ -251,7 +251,7 @@ class CustomEviction(EvictionPolicy):
 
     randomized: ClassVar[bool] = True
 
-    def keeps_request(self) -> bool:
+    def lazy(self) -> bool:
         """Not known."""
         return False
 

@@ -84,6 +84,10 @@ class FlushWhenAllZeros(DiscardBitPolicy):
         """The functions of the policy."""
         return EvictionKernels(_zeros_init, _zeros_access, _zeros_holds, _zeros_evicted, fetch=_zeros_fetch)
 
+    def lazy(self) -> bool:
+        """Not when it flushes."""
+        return self.flush == "relabel"
+
     def parameters(self) -> Any:
         """Whether to set bits instead of emptying the cache."""
         return self.flush == "relabel"
@@ -119,7 +123,7 @@ class Mark0(DiscardBitPolicy):
         """The functions of the policy."""
         return EvictionKernels(_mark0_init, _mark0_access, _mark0_holds, _mark0_evicted, fetch=_mark0_fetch)
 
-    def keeps_request(self) -> bool:
+    def lazy(self) -> bool:
         """Not when it evicts eagerly."""
         return not self.eager
 

@@ -59,11 +59,11 @@ class TrustAndDoubt(EvictionPolicy):
 
     def kernels(self) -> EvictionKernels:
         """The functions of the policy."""
-        return _trusting(self.followed.kernels(), self.followed.keeps_request())
+        return _trusting(self.followed.kernels(), self.followed.lazy())
 
     def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
         """The functions of the policy, and of the one it follows, in one form."""
-        return _trusting(self.followed.kernels_in(form), self.followed.keeps_request()).in_form(form)
+        return _trusting(self.followed.kernels_in(form), self.followed.lazy()).in_form(form)
 
     def parameters_for(self, trace: Any) -> Any:
         """What the followed policy needs."""
@@ -464,7 +464,7 @@ def _evicted(state):
 
 
 @lru_cache(maxsize=256)
-def _trusting(followed: EvictionKernels, keeps_request: bool) -> EvictionKernels:
+def _trusting(followed: EvictionKernels, lazy: bool) -> EvictionKernels:
     """Trust&Doubt with the cache of a policy with these functions as the prediction."""
     followed_init, followed_access, followed_holds, followed_evicted, followed_fetch = functions_to_follow(followed)
 
@@ -476,7 +476,7 @@ def _trusting(followed: EvictionKernels, keeps_request: bool) -> EvictionKernels
     def access(state, page, bit, t, rng):
         doubt, inner, predictions, stride = state
         _, pages, lists, _, _, _, counts, cache_size = doubt
-        if not keeps_request and counts[_LET_GO] >= 0:
+        if not lazy and counts[_LET_GO] >= 0:
             _left_prediction(doubt, counts[_LET_GO])
             counts[_LET_GO] = -1
         fault = followed_access(inner, page, predictions[t * stride], t, rng)
@@ -504,7 +504,7 @@ def _trusting(followed: EvictionKernels, keeps_request: bool) -> EvictionKernels
         elif new:
             _load_first(doubt, page)
         own_fault = _hold_page(doubt, page, t)
-        if not (keeps_request or followed_holds(inner, page)):
+        if not (lazy or followed_holds(inner, page)):
             counts[_LET_GO] = page
         hold(doubt, inner, predictions, pages, lists, counts, rng)
         return own_fault
