@@ -32,14 +32,22 @@ from online.paging import (
     DiscardBitGuard,
     EvictionPolicy,
     FlushWhenAllZeros,
+    FollowAndRobust,
+    FollowThePrediction,
     Guard,
     LMarker,
     LNonMarker,
     Mark0,
     MarkAndPredict,
     PredictiveMarker,
+    RobustFlushWhenAllZeros,
+    RobustFtP,
+    RobustLNonMarker,
+    RobustMark0,
     Sieve,
+    TrustAndDoubt,
 )
+from online.paging.arrivals import ArrivalPolicy
 from simulators import Trace, ZipfTrace
 
 __all__ = ["rows"]
@@ -50,6 +58,8 @@ _CLASSICAL = (LRU, FIFO, Belady, Clock, Sieve, S3FIFO, LFU)
 _PREDICTED = (
     *(FlushWhenAllZeros, Mark0, MarkAndPredict, DiscardBitGuard),
     *(BlindOracle, PredictiveMarker, LMarker, LNonMarker, Guard),
+    *(FollowThePrediction, TrustAndDoubt, FollowAndRobust),
+    *(RobustFlushWhenAllZeros, RobustMark0, RobustFtP, RobustLNonMarker),
 )
 _END_TO_END, _ALONE, _PREDICTED_RATE, _CURVE_SECONDS, _MEGABYTES = 5.0, 10.0, 2e7, 5.0, 400.0
 
@@ -176,8 +186,7 @@ def _with_predictions(what: str, trace: Trace, cache_size: int) -> list[Row]:
 
 
 def _predicted_rows(policy: EvictionPolicy, traces: dict[str, Trace], what: str) -> list[Row]:
-    kind, name = policy.predicted, type(policy).__name__
-    assert kind is not None
+    (kind,), name = policy.reads(), type(policy).__name__
     trace = traces[kind]
 
     def run() -> None:
@@ -187,8 +196,8 @@ def _predicted_rows(policy: EvictionPolicy, traces: dict[str, Trace], what: str)
     (whole,) = in_turn(run, rounds=3)
     if kind != "next arrivals":
         return [_rate_row(f"{name}, trace with {kind} to faults, {what}", len(trace) / whole, _PREDICTED_RATE)]
-    keys = policy.predictions(trace)
-    with mock.patch.object(type(policy), "predictions", return_value=keys):
+    keys = BlindOracle(policy.cache_size).predictions(trace)
+    with mock.patch.object(ArrivalPolicy, "predictions", return_value=keys):  # followers call it as well
         (alone,) = in_turn(run, rounds=3)
     return [
         _rate_row(f"{name}, replay alone, predicted times sorted before, {what}", len(trace) / alone, _PREDICTED_RATE),
