@@ -102,43 +102,38 @@ def clock_bound(opt: float, cache_size: int) -> float:
     return cache_size * opt
 
 
-# Clock and Sieve keep a place for each cached page, from 1 on, and a byte for each place, so that a hit is one store.
-# The hand works in blocks of 64 places. When it enters one, the bits of the idle places go to a word apart, and all
-# places are marked idle, which they are after the hand has passed; what holds of those still before the hand, the word
-# tells.
+# Clock and Sieve keep a place for each cached page, from 1 on, and a byte for each place, so that a hit is one store,
+# and the hand passes eight places at a time in words of 64 bits.
 _HIT, _IDLE, _GAP = 0, 1, 2  # hit since it was loaded or the hand came by; not hit; no page
-_ONE, _EACH, _LOW_BYTE = np.uint64(1), np.uint64(0x0101010101010101), np.uint64(0xFF)
-_FAR = 32  # blocks that a forecast looks through at most
+_ONE, _ALL, _EACH = np.uint64(1), ~np.uint64(0), np.uint64(0x0101010101010101)
+_FAR = 256  # words that a forecast looks through at most
 
 
 class _Clock(NamedTuple):
     page_at: np.ndarray  # (1 + k,) uint32, the cached pages around the dial
     place_of: np.ndarray  # (m,) uint32, place of a page, 0 when it is not cached
     marks: np.ndarray  # uint8, what holds of each place; the entry of place 0 is for anyone to write to
-    words: np.ndarray  # uint64, the same memory, by eight places
-    ready: np.ndarray  # (1,) uint64, the idle places of the hand's block that are before the hand
-    counts: np.ndarray  # (4,) int64: page evicted last; pages cached; the place before the hand; its block, or -1
-    # before the first block
+    words: np.ndarray  # uint64, the same memory
+    counts: np.ndarray  # (3,) int64: page evicted last; pages cached; the place under the hand
 
 
 @njit(cache=True)
 def _clock_init(requests, n_pages, cache_size, params):
     size = min(cache_size, n_pages) + 1
-    marks = np.full((size + 63) // 64 * 64, _GAP, np.uint8)
+    marks = np.full((size + 7) // 8 * 8, _GAP, np.uint8)
     return _Clock(
         np.zeros(size, np.uint32),
         np.zeros(n_pages, np.uint32),
         marks,
         marks.view(np.uint64),
-        np.zeros(1, np.uint64),
-        np.array([NOTHING, 0, 0, -1]),
+        np.array([NOTHING, 0, 1]),
     )
 
 
 @njit(forceinline=True)
 def _clock_access(state, page, bit, t, rng):
-    evicted, cached, hand, block = 0, 1, 2, 3
-    page_at, place_of, marks, words, ready, counts = state
+    evicted, cached, hand = 0, 1, 2
+    page_at, place_of, marks, words, counts = state
     place = np.int64(place_of[page])
     fault = place == 0
     if fault:
@@ -147,75 +142,63 @@ def _clock_access(state, page, bit, t, rng):
             place = counts[cached]
             marks[place] = _IDLE
         else:
-            place = _next_idle(marks, words, ready, counts, words.size >> 3)
+            marks[0] = _GAP
+            place = _sweep(words, counts[hand], words.size)
             victim = page_at[place]
             place_of[victim] = 0
             counts[evicted] = victim
+            counts[hand] = place + 1 if place + 1 < page_at.size else 1
         page_at[place] = page
         place_of[page] = place
-    elif place > counts[hand] and place >> 6 == counts[block]:
-        ready[0] &= ~(_ONE << np.uint64(place & 63))
     else:
         marks[place] = _HIT
-    hold(page_at, place_of, marks, words, ready, counts)
+    hold(page_at, place_of, marks, words, counts)
     return fault
 
 
 @njit(forceinline=True)
-def _next_idle(marks, words, ready, counts, n_blocks):
-    """Move the hand over the next idle place, around the first n_blocks blocks, and return the place."""
-    hand, block = 2, 3
-    while ready[0] == 0:
-        counts[block] = counts[block] + 1 if counts[block] + 1 < n_blocks else 0
-        marks[0] = _GAP
-        idle = np.uint64(0)
-        for i in range(8):
-            word = words[(counts[block] << 3) + i]
-            words[(counts[block] << 3) + i] = word | (~(word >> _ONE) & _EACH)  # a gap stays one
-            bits = word & _EACH
-            bits |= bits >> np.uint64(7)
-            bits |= bits >> np.uint64(14)
-            bits |= bits >> np.uint64(28)
-            idle |= (bits & _LOW_BYTE) << np.uint64(8 * i)
-        ready[0] = idle
-    counts[hand] = (counts[block] << 6) + lowest_bit(ready[0])
-    ready[0] &= ready[0] - _ONE
-    hold(marks, words, ready, counts)
-    return counts[hand]
+def _sweep(words, hand, n_words):
+    """The first idle place from the hand on, around the first n_words words; those passed become idle."""
+    word = np.uint64(hand) >> np.uint64(3)
+    ahead = _ALL << (np.uint64(hand) % np.uint64(8) * np.uint64(8))
+    while words[word] & ahead & _EACH == 0:
+        words[word] |= ~(words[word] >> _ONE) & ahead & _EACH
+        word, ahead = word + _ONE, _ALL
+        if word == np.uint64(n_words):
+            word = np.uint64(0)
+    found = np.uint64(lowest_bit(words[word] & ahead & _EACH))
+    words[word] |= ~(words[word] >> _ONE) & ahead & _EACH & ((_ONE << found) - _ONE)
+    hold(words)
+    return np.int64(word * np.uint64(8) + found // np.uint64(8))
 
 
 @njit(forceinline=True)
 def _clock_forecast(state, most):
-    cached = 1
-    page_at, _, _, words, ready, counts = state
-    return _forecast(words, ready, counts, words.size >> 3, page_at.size - 1 - counts[cached], most)
+    cached, hand = 1, 2
+    page_at, _, _, words, counts = state
+    return _forecast(words, counts[hand], words.size, page_at.size - 1 - counts[cached], most)
 
 
 @njit(forceinline=True)
-def _forecast(words, ready, counts, n_blocks, free, most):
+def _forecast(words, hand, n_words, free, most):
     # Each request takes at most one idle place away, so that the hand moves over as many of them at most.
-    block = 3
-    certain, first, end = min(most, free), 0, 0
+    certain, end = min(most, free), hand
     if certain == 0:
-        first = max(0, counts[block])
-        if counts[block] >= 0:
-            certain = ones_in(ready[0])
-        end = counts[block] + 1
-        last = min(end + _FAR, n_blocks)
-        while end < last and certain < most:
-            for word in range(end << 3, (end + 1) << 3):
-                certain += ones_in(words[word] & _EACH)
-            end += 1
-        certain = min(certain, most)
-    hold(words, ready, counts)
-    return certain, (first << 6, end << 6)
+        word = (hand + 7) >> 3  # the places before this word may be idle as well: all the better
+        last = min(word + _FAR, n_words)
+        while word < last and certain < most:
+            certain += ones_in(words[word] & _EACH)
+            word += 1
+        certain, end = min(certain, most), word << 3
+    hold(words)
+    return certain, (hand, end)
 
 
 @njit(cache=True, forceinline=True)
 def _place_glance(state, page, t, limits):
     place_of, marks = state.place_of, state.marks
     place = np.uint64(place_of[page])
-    # A hit where the hand is not and does not get to; without branches.
+    # A hit where the hand does not get to; without branches.
     away = np.uint64(place < np.uint64(limits[0])) | np.uint64(place >= np.uint64(limits[1]))
     hit = np.uint64(place > 0) & away
     marks[place * hit] = _HIT
@@ -237,97 +220,84 @@ class _Sieve(NamedTuple):
     page_at: np.ndarray  # (4 k + 1024,) uint32, the queue from the tail to the head, with gaps where pages have left
     place_of: np.ndarray  # (m,) uint32, place of a page, 0 when it is not cached
     marks: np.ndarray  # uint8, what holds of each place; the entry of place 0 is for anyone to write to
-    words: np.ndarray  # uint64, the same memory, by eight places
-    ready: np.ndarray  # (1,) uint64, the idle places of the hand's block that are before the hand
-    counts: np.ndarray  # (5,) int64: page evicted last; pages cached; the place before the hand; its block, or -1
-    # before the first block; the next free place
+    words: np.ndarray  # uint64, the same memory
+    counts: np.ndarray  # (4,) int64: page evicted last; pages cached; the place under the hand; the next free place
     cache_size: int
 
 
 @njit(cache=True)
 def _sieve_init(requests, n_pages, cache_size, params):
-    size = min(cache_size, n_pages) // 16 * 64 + 1024
+    size = 4 * min(cache_size, n_pages) // 8 * 8 + 1024
     marks = np.full(size, _GAP, np.uint8)
     return _Sieve(
         np.zeros(size, np.uint32),
         np.zeros(n_pages, np.uint32),
         marks,
         marks.view(np.uint64),
-        np.zeros(1, np.uint64),
-        np.array([NOTHING, 0, 0, -1, 1]),
+        np.array([NOTHING, 0, 1, 1]),
         cache_size,
     )
 
 
 @njit(forceinline=True)
 def _sieve_access(state, page, bit, t, rng):
-    evicted, cached, hand, block, free = 0, 1, 2, 3, 4
-    page_at, place_of, marks, words, ready, counts, cache_size = state
+    evicted, cached, hand, free = 0, 1, 2, 3
+    page_at, place_of, marks, words, counts, cache_size = state
     place = np.int64(place_of[page])
     fault = place == 0
     if fault:
         if counts[cached] == cache_size:
-            place = _next_idle(marks, words, ready, counts, (counts[free] + 63) >> 6)
-            marks[place] = _GAP
+            marks[0] = _GAP
+            place = _sweep(words, counts[hand], (counts[free] + 7) >> 3)
+            # Not by the byte: the next sweep reads the whole word, and would wait for a part of it just written.
+            words[place >> 3] ^= np.uint64(_IDLE ^ _GAP) << np.uint64(place % 8 * 8)
             victim = page_at[place]
             place_of[victim] = 0
             counts[evicted] = victim
-            if place + 1 == counts[free]:  # the newest page has left: the hand goes back to the tail
-                counts[block] = -1
+            counts[hand] = place + 1 if place + 1 < counts[free] else 1  # the newest page is in the last place used
         else:
             counts[cached] += 1
         if counts[free] == page_at.size:
-            _close_gaps(page_at, place_of, marks, ready, counts)
+            _close_gaps(page_at, place_of, marks, counts)
         place = counts[free]
         counts[free] = place + 1
         page_at[place] = page
         place_of[page] = place
         marks[place] = _IDLE
-        if place >> 6 == counts[block]:
-            ready[0] |= _ONE << np.uint64(place & 63)
-    elif place > counts[hand] and place >> 6 == counts[block]:
-        ready[0] &= ~(_ONE << np.uint64(place & 63))
     else:
         marks[place] = _HIT
-    hold(page_at, place_of, marks, words, ready, counts)
+    hold(page_at, place_of, marks, words, counts)
     return fault
 
 
 @njit(cache=True, forceinline=True)  # a call, which may fail, would make Numba count references in every step
-def _close_gaps(page_at, place_of, marks, ready, counts):
+def _close_gaps(page_at, place_of, marks, counts):
     """Move the pages to the first places in their order. O(k), paid by the more than 2 k loads since the last time."""
-    hand, block, free = 2, 3, 4
-    idle, old_block, passed = ready[0], counts[block], counts[hand]
-    ready[0] = 0
-    target = 1
+    hand, free = 2, 3
+    target, under_hand = 1, counts[hand]
     for place in range(1, counts[free]):
-        if place == passed + 1 and old_block >= 0:
-            counts[hand] = target - 1
-            counts[block] = target >> 6
+        if place == counts[hand]:
+            under_hand = target
         mark = marks[place]
         if mark != _GAP:
-            if place > passed and place >> 6 == old_block and (idle >> np.uint64(place & 63)) & _ONE == 0:
-                mark = np.uint8(_HIT)
             marks[place] = _GAP
             marks[target] = mark
-            if place > passed and target >> 6 == counts[block]:
-                ready[0] |= np.uint64(mark == _IDLE) << np.uint64(target & 63)
-                marks[target] = _IDLE
             page_at[target] = page_at[place]
             place_of[page_at[target]] = target
             target += 1
+    counts[hand] = under_hand
     counts[free] = target
 
 
 @njit(forceinline=True)
 def _sieve_forecast(state, most):
-    cached, free = 1, 4
-    page_at, place_of, marks, words, ready, counts, cache_size = state
+    cached, hand, free = 1, 2, 3
+    page_at, place_of, marks, words, counts, cache_size = state
     if counts[free] + most > page_at.size:
-        _close_gaps(page_at, place_of, marks, ready, counts)  # now: places stay as they are while the limits hold
+        _close_gaps(page_at, place_of, marks, counts)  # now, so that places stay as they are while the limits hold
     most = min(most, page_at.size - counts[free])
-    found = _forecast(words, ready, counts, (counts[free] + 63) >> 6, cache_size - counts[cached], most)
-    hold(page_at, place_of, marks, words, ready, counts)
+    found = _forecast(words, counts[hand], (counts[free] + 7) >> 3, cache_size - counts[cached], most)
+    hold(page_at, place_of, marks, words, counts)
     return found
 
 

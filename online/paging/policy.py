@@ -35,6 +35,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 from numpy.typing import ArrayLike, NDArray
 
 from algos.contracts import (
@@ -200,13 +201,16 @@ class EvictionPolicy:
         rounds = checkpoint_rounds(length, checkpoints, spacing="linear", count=100)
         form = as_compiled if compiled else as_interpreted
         kernels = self.kernels_in(form)
-        curve, held = form(_replay)(
+        hooks: tuple[Any, ...]
+        if kernels.forecast is None:
+            loop, hooks = form(_replay), (kernels.fetch,)
+        else:
+            loop, hooks = form(_replay_ahead), (kernels.forecast, kernels.glance)
+        curve, held = loop(
             kernels.init,
             kernels.access,
             kernels.holds,
-            kernels.forecast,
-            kernels.glance,
-            kernels.fetch,
+            *hooks,
             self.parameters_for(drawn),
             requests[:length],
             predictions,
@@ -270,66 +274,68 @@ _SOON = 16  # requests ahead whose data are asked for
 
 @njit(nogil=True)
 def _replay(
-    init,
-    access,
-    holds,
-    forecast,
-    glance,
-    fetch,
-    params,
-    requests,
-    predictions,
-    stride,  # 0 reads the one prediction there is, again and again
-    n_pages,
-    cache_size,
-    checkpoints,
-    rng,
-):
+    init, access, holds, fetch, params, requests, predictions, stride, n_pages, cache_size, checkpoints, rng
+):  # stride 0 reads the one prediction there is, again and again
     """Faults after each checkpoint, shape (C,); pages in the cache at the end, where `holds` tells."""
     state = init(requests, n_pages, cache_size, params)
     curve = np.empty(checkpoints.size, np.int64)
     faults, served = 0, 0
-    if forecast is None:
-        for c in range(checkpoints.size):
-            for t in range(served, checkpoints[c]):
-                if fetch is not None:
-                    soon = min(t + _SOON, requests.size - 1)
-                    fetch(state, requests[soon], predictions[soon * stride])
-                if access(state, requests[t], predictions[t * stride], t, rng):
+    for c in range(checkpoints.size):
+        for t in range(served, checkpoints[c]):
+            if fetch is not None:
+                soon = min(t + _SOON, requests.size - 1)
+                fetch(state, requests[soon], predictions[soon * stride])
+            if access(state, requests[t], predictions[t * stride], t, rng):
+                faults += 1
+        served = checkpoints[c]
+        curve[c] = faults
+    return curve, _held(holds, state, n_pages)
+
+
+@njit(nogil=True)
+def _replay_ahead(
+    init, access, holds, forecast, glance, params, requests, predictions, stride, n_pages, cache_size, checkpoints, rng
+):
+    """The same for policies that look ahead. `access`, which is large, is compiled into the loop at one place only."""
+    state = init(requests, n_pages, cache_size, params)
+    curve = np.empty(checkpoints.size, np.int64)
+    left = np.empty(_BATCH, np.uint32)  # requests of a batch, counted from its first, that must be served in turn
+    faults, served = 0, 0
+    budget, limits = forecast(state, 2 * _BATCH)
+    for c in range(checkpoints.size):
+        while served < checkpoints[c]:
+            # Unsigned indices: Numba need not ask whether they count from the end.
+            size, first, n_left = min(_BATCH, checkpoints[c] - served), np.uint64(served), np.uint64(0)
+            if budget < _FEW:
+                budget, limits = forecast(state, 2 * _BATCH)
+            if budget >= _FEW:
+                size = min(size, budget)
+                for i in range(size):
+                    at = first + np.uint64(i)
+                    left[n_left] = i
+                    # Without a branch: which requests are left cannot be foretold.
+                    n_left += np.uint64(not glance(state, requests[at], at, limits))
+            else:
+                for i in range(size):
+                    left[i] = i
+                n_left = np.uint64(size)
+            for j in range(np.int64(n_left)):
+                at = first + np.uint64(left[np.uint64(j)])
+                t = np.int64(at)
+                if access(state, requests[at], predictions[t * stride], t, rng):
                     faults += 1
-            served = checkpoints[c]
-            curve[c] = faults
-    else:
-        left = np.empty(_BATCH, np.uint32)  # requests of a batch, counted from its first, that must be served in turn
-        budget, limits = forecast(state, 2 * _BATCH)
-        for c in range(checkpoints.size):
-            while served < checkpoints[c]:
-                # Unsigned indices: Numba need not ask whether they count from the end.
-                size, first, n_left = min(_BATCH, checkpoints[c] - served), np.uint64(served), np.uint64(0)
-                if budget < _FEW:
-                    budget, limits = forecast(state, 2 * _BATCH)
-                if budget >= _FEW:
-                    size = min(size, budget)
-                    for i in range(size):
-                        at = first + np.uint64(i)
-                        left[n_left] = i
-                        # Without a branch: which requests are left cannot be foretold.
-                        n_left += np.uint64(not glance(state, requests[at], at, limits))
-                else:
-                    for i in range(size):
-                        left[i] = i
-                    n_left = np.uint64(size)
-                for j in range(np.int64(n_left)):  # the one place where `access` is compiled into the loop
-                    at = first + np.uint64(left[np.uint64(j)])
-                    time = np.int64(at)
-                    if access(state, requests[at], predictions[time * stride], time, rng):
-                        faults += 1
-                budget -= np.int64(n_left)
-                served += size
-            curve[c] = faults
+            budget -= np.int64(n_left)
+            served += size
+        curve[c] = faults
+    return curve, _held(holds, state, n_pages)
+
+
+@register_jitable  # plain Python where the loop is, for `holds` is then as well
+def _held(holds, state, n_pages):
+    """Pages in the cache, 0 where `holds` does not tell."""
     held = 0
     if holds is not None:
         for page in range(n_pages):
             if holds(state, np.uint32(page)):
                 held += 1
-    return curve, held
+    return held

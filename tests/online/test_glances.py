@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from algos.kernels import compiled, interpreted
 from online.paging import FIFO, LFU, LRU, Clock, Sieve
-from online.paging.policy import _replay
+from online.paging.policy import _replay, _replay_ahead
 from simulators import Trace, ZipfTrace
 
 GLANCING = [LRU, FIFO, Clock, Sieve, LFU]
@@ -15,11 +15,11 @@ GLANCING = [LRU, FIFO, Clock, Sieve, LFU]
 
 def replayed(policy, trace, checkpoints, form=compiled, ahead=True):
     kernels = policy.kernels_in(form)
-    if not ahead:
-        kernels = kernels._replace(forecast=None, glance=None)
+    hooks = (kernels.forecast, kernels.glance) if ahead else (None,)
+    loop = form(_replay_ahead if ahead else _replay)
     rest = (np.zeros(1, np.uint8), 0, trace.n_pages, policy.cache_size, checkpoints, np.random.default_rng(0))
-    calls = (kernels.init, kernels.access, kernels.holds, kernels.forecast, kernels.glance, None)
-    curve, held = form(_replay)(*calls, policy.parameters(), trace.requests, *rest)
+    calls = (kernels.init, kernels.access, kernels.holds, *hooks)
+    curve, held = loop(*calls, policy.parameters(), trace.requests, *rest)
     return curve.tolist(), int(held)
 
 
@@ -69,7 +69,7 @@ def test_the_loop_does_look_ahead(policy):
 
     trace = ZipfTrace(2000, 1.0, 6000).sample(np.random.default_rng(1))
     rest = (np.zeros(1, np.uint8), 0, trace.n_pages, 900, np.array([6000]), np.random.default_rng(0))
-    curve, _ = interpreted(_replay)(
-        kernels.init, access, kernels.holds, kernels.forecast, kernels.glance, None, (), trace.requests, *rest
+    curve, _ = interpreted(_replay_ahead)(
+        kernels.init, access, kernels.holds, kernels.forecast, kernels.glance, (), trace.requests, *rest
     )
     assert curve[-1] <= len(served) < 4500
