@@ -1,7 +1,7 @@
 """Trust&Doubt: trust a predicted cache, and doubt it twice as long whenever it turns out wrong.
 
 Source: A. Antoniadis, C. Coester, M. Elias, A. Polak, B. Simon, "Online metric algorithms with untrusted predictions",
-ICML 2020. The algorithm is known to us through its public code, step by step; the data structures, which take O(log k)
+ICML 2020. The algorithm is known to us through its public code, step by step; the data structures, which take O(1)
 amortized instead of O(k) a request, are derived here.
 """
 
@@ -45,7 +45,7 @@ class TrustAndDoubt(EvictionPolicy):
     -----
     Competitive ratio O(min(1 + log(1 + eta / OPT), log k)) in expectation, eta the number of predicted pages that
     differ from the optimum's, added up over the requests (without constants, so not in the ledger). Ties are broken by
-    the last request, where the public code takes the time of loading. O(log k) amortized a request beside the
+    the last request, where the public code takes the time of loading. O(1) amortized a request beside the
     followed policy.
     """
 
@@ -82,7 +82,7 @@ class _Doubt(NamedTuple):
     requests: np.ndarray  # (n,) uint32, the trace; only its past is read
     pages: np.ndarray  # (m, 6) uint32, a row a page
     lists: np.ndarray  # (11, k + 1) int64
-    words: np.ndarray  # uint64, four sets of times of last requests, one after the other, then two sets of priorities
+    words: np.ndarray  # uint64, four sets of times of last requests, one after the other, then three of priorities
     starts: np.ndarray  # (5,) int64, of the sets of times
     ranks: np.ndarray  # (5,) int64, of the sets of priorities
     counts: np.ndarray  # (10,) int64
@@ -102,8 +102,8 @@ _CACHE, _BY_PRIORITY, _REQUESTED, _NOTED, _AWAY, _TRUSTED, _PATIENCE, _DUE, _NEX
 # cache does without; of pages to give away: stale or seen, not predicted, not given away.
 _ONLY_OURS, _ANCIENT, _UNPREDICTED, _CANDIDATES = 0, 1, 2, 3
 # Sets of priorities: of the pages of U in the simulated cache; of the others, without those that a trusting clean page
-# gave away.
-_CACHED_STALE, _ABSENT_STALE = 0, 1
+# gave away; and, a set of the same kind, of the clean pages whose patience ends now.
+_CACHED_STALE, _ABSENT_STALE, _FIRING = 0, 1, 2
 # Entries of `counts`: pages in the simulated cache; phase, from 1; seen pages; stale; ancient; clean; the page that the
 # followed policy let go of right after serving it, -1 for none; pages that we hold; page that we evicted last; a page
 # that only we hold and that is kept apart from their set, the last one traded away, -1 for none.
@@ -127,7 +127,7 @@ def _doubt_init(requests, n_pages, cache_size):
         requests,
         np.zeros((n_pages, 6), np.uint32),
         np.full((11, k + 1), np.int64(-1)),
-        np.zeros(4 * times.size + 2 * priorities.size, np.uint64),
+        np.zeros(4 * times.size + 3 * priorities.size, np.uint64),
         starts,
         ranks,
         np.array([0, 1, 0, 0, 0, 0, -1, 0, NOTHING, -1]),
@@ -346,21 +346,16 @@ def _fire(doubt):
     A clean page that trusts already has nothing to do: what it gave away is not loaded before it is requested.
     """
     _, pages, lists, words, starts, ranks, counts, _ = doubt
-    size = 0
+    absent, firing = 4 * starts[4] + _ABSENT_STALE * ranks[4], 4 * starts[4] + _FIRING * ranks[4]
     q = lists[_FIRST, counts[_N_SEEN]]
-    while q >= 0:
-        place = size
-        while place > 0 and lists[_NOTED, max(place - 1, 0)] > q:
-            lists[_NOTED, place] = lists[_NOTED, place - 1]
-            place -= 1
-        lists[_NOTED, place] = q
-        size += 1
-        lists[_DUE, q] = -1
-        q = lists[_NEXT, q]
     lists[_FIRST, counts[_N_SEEN]] = -1
-    absent = 4 * starts[4] + _ABSENT_STALE * ranks[4]
-    for i in range(size):
-        q = lists[_NOTED, i]
+    while q >= 0:
+        lists[_DUE, q] = -1
+        _put_rank(doubt, _FIRING, q)
+        q = lists[_NEXT, q]
+    while has_keys(words, ranks, firing):
+        q = lowest_key(words, ranks, firing)
+        _take_rank(doubt, _FIRING, q)
         away = lists[_AWAY, q]
         if lists[_TRUSTED, q] == 0:
             lists[_PATIENCE, q] *= 2
