@@ -49,6 +49,7 @@ __all__ = [
     "ones_in",
     "optimal_fault_flags",
     "optimal_faults",
+    "pages_that_fit",
     "prefetch",
     "set_key",
 ]
@@ -78,6 +79,17 @@ def dense_requests(requests: ArrayLike, n_pages: int) -> NDArray[np.uint32]:
         index = int(np.argmax((array < 0) | (array >= n_pages)))
         raise ValueError(f"requests: id {array[index]} at index {index} is outside 0..{n_pages - 1}")
     return read_only(np.ascontiguousarray(array, dtype=np.uint32))
+
+
+def pages_that_fit(cache_size: int) -> int:
+    """The cache size as the kernels read it: a larger one than any trace has pages makes no difference.
+
+    Raises
+    ------
+    ValueError
+        When it is not a whole number >= 1.
+    """
+    return min(whole_number(cache_size, "cache_size", 1), MAX_REQUESTS)
 
 
 def next_use(requests: ArrayLike, n_pages: int) -> NDArray[np.uint32]:
@@ -113,7 +125,7 @@ def optimal_fault_flags(requests: ArrayLike, n_pages: int, cache_size: int) -> N
     >>> optimal_fault_flags([0, 1, 2, 0, 1, 2], n_pages=3, cache_size=2)
     array([ True,  True,  True, False,  True, False])
     """
-    flags, _ = _lfd(dense_requests(requests, n_pages), n_pages, whole_number(cache_size, "cache_size", 1))
+    flags, _ = _lfd(dense_requests(requests, n_pages), n_pages, pages_that_fit(cache_size))
     return flags
 
 
@@ -133,7 +145,7 @@ def live_optimal_fault_flags(requests: ArrayLike, n_pages: int, cache_size: int)
     >>> live_optimal_fault_flags([0, 1, 2, 0, 1, 2], n_pages=3, cache_size=2)
     array([ True,  True,  True, False,  True, False])
     """
-    return _layered(dense_requests(requests, n_pages), n_pages, whole_number(cache_size, "cache_size", 1))
+    return _layered(dense_requests(requests, n_pages), n_pages, pages_that_fit(cache_size))
 
 
 def discard_bits(
@@ -164,7 +176,7 @@ def discard_bits(
     if end not in ("evict", "keep"):
         raise ValueError(f"end: {end!r} is neither 'evict' nor 'keep'")
     dense = dense_requests(requests, n_pages)
-    flags, held = _lfd(dense, n_pages, whole_number(cache_size, "cache_size", 1))
+    flags, held = _lfd(dense, n_pages, pages_that_fit(cache_size))
     bits = _bits_of_flags(_next_use(dense, n_pages), flags)
     if end == "keep" and held:
         last_requests = np.flatnonzero(_next_use(dense, n_pages) == dense.size)

@@ -13,9 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from algos.contracts import whole_number
 from algos.guarantees import guarantee
-from algos.optimal_paging import dense_requests
+from algos.optimal_paging import dense_requests, pages_that_fit
 
 __all__ = [
     "clean_page_bound",
@@ -44,7 +43,7 @@ def k_phases(requests: ArrayLike, n_pages: int, cache_size: int) -> NDArray[np.u
     >>> k_phases([0, 1, 1, 2, 0, 1], n_pages=3, cache_size=2)
     array([0, 0, 0, 1, 1, 2], dtype=uint32)
     """
-    return _k_phases(dense_requests(requests, n_pages), n_pages, whole_number(cache_size, "cache_size", 1))
+    return _k_phases(dense_requests(requests, n_pages), n_pages, pages_that_fit(cache_size))
 
 
 def phase_bits(requests: ArrayLike, n_pages: int, cache_size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -71,7 +70,7 @@ def phase_bits(requests: ArrayLike, n_pages: int, cache_size: int) -> tuple[NDAr
     (array([0, 1, 0, 1, 1, 1], dtype=uint8), array([ True,  True,  True,  True, False, False]))
     """
     dense = dense_requests(requests, n_pages)
-    phases = _k_phases(dense, n_pages, whole_number(cache_size, "cache_size", 1))
+    phases = _k_phases(dense, n_pages, pages_that_fit(cache_size))
     bits, _ = _phase_bits(dense, phases, n_pages)
     return bits, phases < (phases[-1] if phases.size else 0)
 
@@ -79,7 +78,7 @@ def phase_bits(requests: ArrayLike, n_pages: int, cache_size: int) -> tuple[NDAr
 def effective_requests(requests: ArrayLike, n_pages: int, cache_size: int) -> NDArray[np.bool_]:
     """Which requests are the last of their page within their k-phase, shape (n,): only their phase bits can matter."""
     dense = dense_requests(requests, n_pages)
-    phases = _k_phases(dense, n_pages, whole_number(cache_size, "cache_size", 1))
+    phases = _k_phases(dense, n_pages, pages_that_fit(cache_size))
     _, effective = _phase_bits(dense, phases, n_pages)
     return effective
 
@@ -93,7 +92,7 @@ def clean_pages(requests: ArrayLike, n_pages: int, cache_size: int) -> NDArray[n
     array([2, 1, 1])
     """
     dense = dense_requests(requests, n_pages)
-    phases = _k_phases(dense, n_pages, whole_number(cache_size, "cache_size", 1))
+    phases = _k_phases(dense, n_pages, pages_that_fit(cache_size))
     return _clean_pages(dense, phases, n_pages)
 
 

@@ -50,7 +50,7 @@ from algos.contracts import (
 )
 from algos.kernels import compiled as as_compiled
 from algos.kernels import interpreted as as_interpreted
-from algos.optimal_paging import dense_requests
+from algos.optimal_paging import dense_requests, pages_that_fit
 
 __all__ = [
     "EVERYTHING",
@@ -216,7 +216,7 @@ class EvictionPolicy:
             predictions,
             0 if predictions.size == 1 else 1,
             max(1, int(drawn.n_pages)),
-            self.cache_size,
+            pages_that_fit(self.cache_size),
             rounds,
             stream,
         )

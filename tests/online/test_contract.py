@@ -146,6 +146,11 @@ def test_bad_cache_sizes_are_refused_by_name(policy, size):
         policy(cache_size=size)
 
 
+@pytest.mark.parametrize("policy", [LRU, Mark0, MarkAndPredict, Belady, BlindOracle])
+def test_a_cache_of_any_size_may_hold_the_whole_trace(policy):
+    assert policy(10**30).run(TRACE, rng=generator()).outcome["faults"] == TRACE.n_pages
+
+
 def test_numpy_integers_are_cache_sizes_and_descriptions_are_frozen():
     lru = LRU(np.int64(3))
     assert lru == LRU(cache_size=3)
