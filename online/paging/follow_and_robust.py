@@ -7,7 +7,6 @@ predictions a robust phase, at times that are not known to us. Its 1-consistency
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,15 +27,14 @@ from algos.optimal_paging import (
     prefetch,
     set_key,
 )
-from online.paging.arrivals import BlindOracle
-from online.paging.following import FollowedPolicy, functions_to_follow, parameters_of
-from online.paging.policy import EVERYTHING, NOTHING, EvictionKernels, EvictionPolicy, Prediction
+from online.paging.following import CacheFollower, functions_to_follow
+from online.paging.policy import EVERYTHING, NOTHING, EvictionKernels
 
 __all__ = ["FollowAndRobust", "follow_and_robust_consistency"]
 
 
 @description
-class FollowAndRobust(EvictionPolicy):
+class FollowAndRobust(CacheFollower):
     """Follow a predicted cache as long as that costs no more than the optimum of the requests so far.
 
     As a follower it keeps to one predicted cache, and takes the present one at a fault outside it, unless it has had
@@ -58,25 +56,11 @@ class FollowAndRobust(EvictionPolicy):
     beside the followed policy.
     """
 
-    followed: FollowedPolicy = BlindOracle
-
     randomized: ClassVar[bool] = True
 
-    def reads(self) -> frozenset[Prediction]:
-        """The predictions that the followed policy reads."""
-        return frozenset(self.followed.reads())
-
-    def kernels(self) -> EvictionKernels:
-        """The functions of the policy."""
-        return _follower_or_marker(self.followed.kernels(), self.followed.lazy())
-
-    def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
-        """The functions of the policy, and of the one it follows, in one form."""
-        return _follower_or_marker(self.followed.kernels_in(form), self.followed.lazy()).in_form(form)
-
-    def parameters_for(self, trace: Any) -> Any:
-        """What the followed policy needs."""
-        return parameters_of(self.followed, trace)
+    def following(self, followed: EvictionKernels) -> EvictionKernels:
+        """The functions of the policy, from those of the one it follows."""
+        return _follower_or_marker(followed, self.followed.lazy())
 
 
 @guarantee("derived here, after Sadek & Elias 2024", kind="identity", algorithm="FollowAndRobust", evidence="derived")

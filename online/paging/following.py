@@ -66,7 +66,42 @@ def parameters_of(policy: EvictionPolicy, trace: Any) -> tuple[Any, Any, int]:
 
 
 @description
-class FollowThePrediction(EvictionPolicy):
+class CacheFollower(EvictionPolicy):
+    """What policies share whose prediction is the cache of another policy.
+
+    Parameters
+    ----------
+    cache_size : int >= 1
+        Pages that fit in the cache.
+    followed : EvictionPolicy, or its class
+        Whose cache is the prediction.
+    """
+
+    followed: FollowedPolicy = BlindOracle
+
+    def following(self, followed: EvictionKernels) -> EvictionKernels:
+        """The functions of the policy, from those of the one it follows."""
+        raise NotImplementedError(f"{type(self).__name__} must define following()")
+
+    def reads(self) -> frozenset[Prediction]:
+        """The predictions that the followed policy reads."""
+        return frozenset(self.followed.reads())
+
+    def kernels(self) -> EvictionKernels:
+        """The functions of the policy."""
+        return self.following(self.followed.kernels())
+
+    def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
+        """The functions of the policy, and of the one it follows, in one form."""
+        return self.following(self.followed.kernels_in(form)).in_form(form)
+
+    def parameters_for(self, trace: Any) -> Any:
+        """What the followed policy needs."""
+        return parameters_of(self.followed, trace)
+
+
+@description
+class FollowThePrediction(CacheFollower):
     """Follow the contents of a predicted cache: those of another policy, simulated on the same requests.
 
     Parameters
@@ -84,28 +119,17 @@ class FollowThePrediction(EvictionPolicy):
     a request beside the followed policy.
     """
 
-    followed: FollowedPolicy = BlindOracle
-
     def draws(self) -> bool:
         """Whether the followed policy draws random numbers."""
         return bool(self.followed.draws())
 
-    def reads(self) -> frozenset[Prediction]:
-        """The predictions that the followed policy reads."""
-        return frozenset(self.followed.reads())
-
-    def kernels(self) -> EvictionKernels:
-        """The functions of the policy."""
-        return self.followed.kernels() if self.followed.lazy() else _follower_of(self.followed.kernels())
-
-    def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
-        """The functions of the policy, and of the one it follows, in one form."""
-        kernels = self.followed.kernels_in(form)
-        return kernels if self.followed.lazy() else _follower_of(kernels).in_form(form)
+    def following(self, followed: EvictionKernels) -> EvictionKernels:
+        """Those of a lazy policy themselves."""
+        return followed if self.followed.lazy() else _follower_of(followed)
 
     def parameters_for(self, trace: Any) -> Any:
         """What the followed policy needs."""
-        return self.followed.parameters_for(trace) if self.followed.lazy() else parameters_of(self.followed, trace)
+        return self.followed.parameters_for(trace) if self.followed.lazy() else super().parameters_for(trace)
 
     def predictions(self, trace: Any) -> NDArray[Any]:
         """Those of the followed policy where the two are one."""

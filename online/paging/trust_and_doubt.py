@@ -7,7 +7,6 @@ amortized instead of O(k) a request, are derived here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,15 +16,14 @@ from numba import njit
 from algos.contracts import description
 from algos.kernels import hold
 from algos.optimal_paging import clear_key, has_keys, highest_key, key_set, lowest_key, prefetch, set_key
-from online.paging.arrivals import BlindOracle
-from online.paging.following import FollowedPolicy, functions_to_follow, parameters_of
-from online.paging.policy import EVERYTHING, NOTHING, EvictionKernels, EvictionPolicy, Prediction
+from online.paging.following import CacheFollower, functions_to_follow
+from online.paging.policy import EVERYTHING, NOTHING, EvictionKernels
 
 __all__ = ["TrustAndDoubt"]
 
 
 @description
-class TrustAndDoubt(EvictionPolicy):
+class TrustAndDoubt(CacheFollower):
     """Marking that trades pages with a predicted cache, as long as the pages it gave away do not come back too soon.
 
     For every clean page of a phase, one not requested in the phase before, a page that the predicted cache does without
@@ -49,25 +47,11 @@ class TrustAndDoubt(EvictionPolicy):
     followed policy.
     """
 
-    followed: FollowedPolicy = BlindOracle
-
     randomized: ClassVar[bool] = True
 
-    def reads(self) -> frozenset[Prediction]:
-        """The predictions that the followed policy reads."""
-        return frozenset(self.followed.reads())
-
-    def kernels(self) -> EvictionKernels:
-        """The functions of the policy."""
-        return _trusting(self.followed.kernels(), self.followed.lazy())
-
-    def kernels_in(self, form: Callable[..., Any]) -> EvictionKernels:
-        """The functions of the policy, and of the one it follows, in one form."""
-        return _trusting(self.followed.kernels_in(form), self.followed.lazy()).in_form(form)
-
-    def parameters_for(self, trace: Any) -> Any:
-        """What the followed policy needs."""
-        return parameters_of(self.followed, trace)
+    def following(self, followed: EvictionKernels) -> EvictionKernels:
+        """The functions of the policy, from those of the one it follows."""
+        return _trusting(followed, self.followed.lazy())
 
 
 # Names as in the source: a phase begins with ancient pages, cached but not requested in the phase before, and stale
