@@ -67,8 +67,12 @@ class ArrivalPolicy(EvictionPolicy):
         return keys
 
     def parameters_for(self, trace: Any) -> Any:
-        """A number above all keys, and what `parameters` says."""
-        return (len(trace.requests) + max(1, int(trace.n_pages)), self.parameters())
+        """A number above all keys; what `parameters` says; whether the keys are the true times of the next requests.
+
+        A page never requested again has a key above these times.
+        """
+        true_times = getattr(trace, "arrivals", None) is None
+        return (len(trace.requests) + max(1, int(trace.n_pages)), self.parameters(), true_times)
 
 
 @description
@@ -256,7 +260,9 @@ class _Blind(NamedTuple):
     # again, or have left. Most keys are never looked at again.
     words: np.ndarray
     starts: np.ndarray  # (5,) int64
-    page_at: np.ndarray  # (keys,) uint32, the page that a key of the set belongs to
+    page_at: np.ndarray  # (keys - n_known,) uint32, the page that a key of the set, less n_known, belongs to
+    requests: np.ndarray  # (n,) uint32, the trace; the first n_known keys are the times when their pages are requested
+    n_known: int  # n or 0
     key_of: np.ndarray  # (m,) uint32, 1 + key of a cached page, 0 when it is not cached
     counts: np.ndarray  # (2,) int64: pages cached; page evicted last
     cache_size: int
@@ -264,29 +270,35 @@ class _Blind(NamedTuple):
 
 @njit(nogil=True)
 def _blind_init(requests, n_pages, cache_size, params):
-    words, starts = key_set(params[0])
-    page_at = np.empty(params[0], np.uint32)
-    return _Blind(words, starts, page_at, np.zeros(n_pages, np.uint32), np.array([0, NOTHING]), cache_size)
+    keys, _, true_times = params
+    words, starts = key_set(keys)
+    n_known = requests.size if true_times else 0
+    page_at, key_of = np.empty(keys - n_known, np.uint32), np.zeros(n_pages, np.uint32)
+    return _Blind(words, starts, page_at, requests, n_known, key_of, np.array([0, NOTHING]), cache_size)
 
 
 @njit(forceinline=True)
 def _blind_access(state, page, key, t, rng):
     cached, evicted = 0, 1
-    words, starts, page_at, key_of, counts, cache_size = state
+    words, starts, page_at, requests, n_known, key_of, counts, cache_size = state
+    key = np.int64(key)
     fault = key_of[page] == 0
     if fault and counts[cached] < cache_size:
         counts[cached] += 1
     elif fault:
-        latest = _take_highest(words, starts)
-        while key_of[page_at[latest]] != latest + 1:
+        latest, victim = np.int64(-1), np.int64(-1)
+        while victim < 0:
             latest = _take_highest(words, starts)
-        victim = page_at[latest]
+            candidate = page_at[latest - n_known] if latest >= n_known else requests[latest]
+            if key_of[candidate] == latest + 1:
+                victim = np.int64(candidate)
         key_of[victim] = 0
         counts[evicted] = victim
-    set_key(words, starts, np.int64(key))
-    page_at[key] = page
-    key_of[page] = np.int64(key) + 1
-    hold(words, starts, page_at, key_of, counts)
+    set_key(words, starts, key)
+    if key >= n_known:
+        page_at[key - n_known] = page
+    key_of[page] = key + 1
+    hold(words, starts, page_at, requests, key_of, counts)
     return fault
 
 
@@ -312,7 +324,7 @@ def _blind_evicted(state):
 def _blind_fetch(state, page, key):
     prefetch(state.key_of, page)
     prefetch(state.words, key >> 6)
-    prefetch(state.page_at, key)
+    prefetch(state.page_at, max(np.int64(key) - state.n_known, 0))
 
 
 # What the marking policies know of a page lies side by side, for it is read together: its slot, _NOWHERE when it is

@@ -301,12 +301,13 @@ def _turn_at_random(counts, limits, before, first_fault, second_fault, t, rng):
         if mine and not other:
             # The weight of the other policy over that of ours goes from r to r / q, our share shrinks by the factor
             # (1 + r) / (1 + r / q) = q (1 + r) / (q + r).
-            q = limits[0]
-            lead = counts[1 + counts[0]] - counts[2 - counts[0]]
-            r = math.exp(min(700.0, -limits[1] * lead))
-            if rng.random() < 1.0 - q * (1.0 + r) / (q + r):
-                counts[0] = 1 - counts[0]
-                counts[3] += 1
+            q, draw = limits[0], rng.random()
+            if draw < 1.0 - q:  # the probability of a turn is never larger
+                lead = counts[1 + counts[0]] - counts[2 - counts[0]]
+                r = math.exp(min(700.0, -limits[1] * lead))
+                if draw < 1.0 - q * (1.0 + r) / (q + r):
+                    counts[0] = 1 - counts[0]
+                    counts[3] += 1
         counts[1] += first_fault
         counts[2] += second_fault
     hold(counts, limits, rng)
