@@ -8,7 +8,6 @@ from bandits.greedy import (
     DecayingEpsilonGreedy,
     EpsilonGreedy,
     ExploreThenCommit,
-    decaying_epsilon_greedy_rate,
     epsilon_greedy_lower_bound,
     explore_then_commit_bound,
 )
@@ -50,7 +49,6 @@ __all__ = [
     "UCBTuned",
     "UniformRandom",
     "asymptotic_ucb_bound",
-    "decaying_epsilon_greedy_rate",
     "epsilon_greedy_lower_bound",
     "explore_then_commit_bound",
     "klucb_bound",

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from algos.contracts import Count, description
 from algos.kernels import hold
-from bandits.fields import Positive, Tie
+from bandits.fields import Positive, Scale, Tie
 from bandits.policy import Policy, PolicyKernels
 
 __all__ = ["DiscountedUCB", "SlidingWindowUCB"]
@@ -76,7 +76,7 @@ class DiscountedUCB(Policy):
     discount: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     changes: Count = 1
     exploration: Positive = 0.6
-    reward_range: Positive = 1.0
+    reward_range: Scale = 1.0
 
     def kernels(self) -> PolicyKernels:
         """The functions of the policy."""
@@ -124,7 +124,7 @@ class SlidingWindowUCB(Policy):
     window: Count | None = None
     changes: Count = 1
     exploration: Positive = 0.6
-    reward_range: Positive = 1.0
+    reward_range: Scale = 1.0
     tie: Tie = "lowest"
 
     def kernels(self) -> PolicyKernels:

@@ -13,7 +13,7 @@ from numba import njit
 
 from algos.contracts import description
 from algos.kernels import hold
-from bandits.fields import Positive
+from bandits.fields import Scale
 from bandits.policy import Policy, PolicyKernels
 
 __all__ = ["GaussianThompson"]
@@ -48,7 +48,7 @@ class GaussianThompson(Policy):
     O(K) a round, one normal draw an arm.
     """
 
-    sigma: Positive = 1.0
+    sigma: Scale = 1.0
 
     def kernels(self) -> PolicyKernels:
         """The functions of the policy."""

@@ -26,7 +26,6 @@ __all__ = [
     "DecayingEpsilonGreedy",
     "EpsilonGreedy",
     "ExploreThenCommit",
-    "decaying_epsilon_greedy_rate",
     "epsilon_greedy_lower_bound",
     "explore_then_commit_bound",
 ]
@@ -124,7 +123,7 @@ class DecayingEpsilonGreedy(Policy):
 
     Notes
     -----
-    With exploration > 5 the expected regret is O(c K ln(T) / d^2) (`decaying_epsilon_greedy_rate`). O(K) a round.
+    With exploration > 5 the expected regret is O(c K ln(T) / d^2). O(K) a round.
     """
 
     gap: Annotated[float, Field(gt=0.0, le=1.0)]
@@ -137,7 +136,7 @@ class DecayingEpsilonGreedy(Policy):
 
     def parameters(self, horizon: int) -> _Exploration:
         """The scale of the chance of exploring."""
-        return _Exploration(0.0, self.exploration / self.gap**2, self.tie == "random")
+        return _Exploration(0.0, self.exploration / self.gap / self.gap, self.tie == "random")
 
 
 @guarantee("Lattimore & Szepesvari 2020, Theorem 6.1", kind="upper", algorithm="ExploreThenCommit", evidence="textbook")
@@ -180,34 +179,6 @@ def epsilon_greedy_lower_bound(gaps: ArrayLike, horizon: int, epsilon: float) ->
     if not 0.0 <= epsilon <= 1.0:
         raise ValueError(f"epsilon: {epsilon!r} is not in [0, 1]")
     return float(epsilon * rounds * positive.sum() / n_arms)
-
-
-@guarantee(
-    "Auer, Cesa-Bianchi & Fischer 2002, Theorem 3",
-    kind="upper",
-    algorithm="DecayingEpsilonGreedy",
-    evidence="textbook",
-)
-def decaying_epsilon_greedy_rate(n_arms: int, horizon: int, gap: float, exploration: float = 6.0) -> float:
-    """E[regret] = O(c K ln(T) / d^2), c > 5: this is c K ln(T) / d^2, without the constant.
-
-    Parameters
-    ----------
-    n_arms : int >= 1
-        K, number of arms.
-    horizon : int >= 1
-        T, rounds played.
-    gap : float in (0, 1]
-        d, at most the smallest positive gap.
-    exploration : float > 5
-        c.
-    """
-    rounds, arms = whole_number(horizon, "horizon", 1), whole_number(n_arms, "n_arms", 1)
-    if not 5.0 < exploration < math.inf:
-        raise ValueError(f"exploration: {exploration!r} is not a finite number > 5")
-    if not 0.0 < gap <= 1.0:
-        raise ValueError(f"gap: {gap!r} is not in (0, 1]")
-    return exploration * arms * math.log(rounds) / gap**2
 
 
 @njit(cache=True)

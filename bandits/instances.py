@@ -32,6 +32,7 @@ def suboptimal_gaps(gaps: ArrayLike) -> NDArray[np.float64]:
 def positive_number(value: float, name: str) -> float:
     """Return a finite number > 0, or raise ``ValueError`` naming it."""
     number: Any = value
-    if not isinstance(number, float | int | np.floating | np.integer) or not 0 < number < math.inf:
+    real = isinstance(number, float | int | np.floating | np.integer) and not isinstance(number, bool)
+    if not real or not 0 < number < math.inf:
         raise ValueError(f"{name}: {value!r} is not a finite number > 0")
     return float(value)

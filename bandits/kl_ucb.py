@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from algos.contracts import NonNegative, description, whole_number
 from algos.guarantees import guarantee
 from bandits.divergences import CODES, Family, divergence, upper_mean
-from bandits.fields import LogTime, Positive, Tie
+from bandits.fields import LogTime, Scale, Tie
 from bandits.instances import vector
 from bandits.plausible import first_state, largest_index
 from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
@@ -66,7 +66,7 @@ class KLUCB(Policy):
     level: Literal["log", "f"] = "log"
     loglog: NonNegative = 0.0
     log_time: LogTime = "t-1"
-    sigma: Positive = 0.5
+    sigma: Scale = 0.5
     tie: Tie = "lowest"
 
     def kernels(self) -> PolicyKernels:
@@ -106,7 +106,7 @@ class KLUCBPlusPlus(Policy):
     """
 
     family: Family = "bernoulli"
-    sigma: Positive = 0.5
+    sigma: Scale = 0.5
     tie: Tie = "lowest"
 
     def kernels(self) -> PolicyKernels:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from algos.contracts import whole_number
 from algos.guarantees import guarantee
-from bandits.divergences import CODES, Family, divergence
+from bandits.divergences import CODES, Family
 from bandits.instances import positive_number, vector
 
 __all__ = ["lai_robbins_constant", "minimax_bernoulli_bound", "minimax_gaussian_bound"]
@@ -44,8 +44,31 @@ def lai_robbins_constant(means: ArrayLike, family: Family = "bernoulli", sigma: 
     low, high = {"bernoulli": (0.0, 1.0), "gaussian": (-math.inf, math.inf)}.get(family, (0.0, math.inf))
     given, scale = vector(means, "means", low, high), positive_number(sigma, "sigma")
     best = float(given.max())
-    distances = [(best - mean, divergence(CODES[family], scale, mean, best)) for mean in given.tolist() if mean < best]
-    return math.fsum(gap / distance if distance > 0 else math.inf for gap, distance in distances)
+    information = [_information(mean, best, family, scale) for mean in given.tolist() if mean < best]
+    return math.fsum(1 / each if each > 0 else math.inf for each in information)
+
+
+def _information(mean: float, best: float, family: Family, sigma: float) -> float:
+    """d(mean, best) / gap, without cancellation for small gaps: every part is >= 0."""
+    gap = best - mean
+    if family == "gaussian":
+        return gap / (2 * sigma**2)
+    if family == "exponential":
+        return _excess(-gap / best) / best
+    above = _excess(gap / mean if mean > 0 else math.inf)
+    return above if family == "poisson" else above + _excess(-gap / (1 - mean))
+
+
+def _excess(u: float) -> float:
+    """(u - ln(1 + u)) / |u|, u >= -1."""
+    if u == -1.0:
+        return math.inf
+    if u == math.inf:
+        return 1.0
+    if abs(u) < 1e-3:
+        series = u * (1 / 2 - u * (1 / 3 - u * (1 / 4 - u * (1 / 5 - u / 6))))
+        return abs(series)
+    return (u - math.log1p(u)) / abs(u)
 
 
 @guarantee("Lattimore & Szepesvari 2020, Theorem 15.2", kind="lower", evidence="textbook")

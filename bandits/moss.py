@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from bandits.fields import Positive, Tie
+from bandits.fields import Scale, Tie
 from bandits.instances import positive_number, suboptimal_gaps
 from bandits.policy import Policy, PolicyKernels
 
@@ -60,7 +60,7 @@ class MOSS(Policy):
     The expected regret is at most 39 sigma sqrt(K T) + sum_i gap_i (`moss_bound`): no logarithm. O(K) a round.
     """
 
-    sigma: Positive = 0.5
+    sigma: Scale = 0.5
     anytime: bool = False
     tie: Tie = "lowest"
 

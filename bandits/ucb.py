@@ -17,7 +17,7 @@ from pydantic import Field
 from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from bandits.fields import LogTime, Positive, Tie
+from bandits.fields import LogTime, Positive, Scale, Tie
 from bandits.instances import positive_number, suboptimal_gaps
 from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
 
@@ -107,7 +107,7 @@ class UCB(Policy):
     """
 
     delta: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    sigma: Positive = 0.5
+    sigma: Scale = 0.5
     tie: Tie = "lowest"
 
     def kernels(self) -> PolicyKernels:
@@ -141,7 +141,7 @@ class AsymptoticUCB(Policy):
     sum_i 2 sigma^2 / gap_i: for Gaussian rewards no consistent policy has less (`lai_robbins_constant`). O(K) a round.
     """
 
-    sigma: Positive = 0.5
+    sigma: Scale = 0.5
     tie: Tie = "lowest"
 
     def kernels(self) -> PolicyKernels:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from bandits.fields import LogTime, Positive, Tie
+from bandits.fields import LogTime, Positive, Scale, Tie
 from bandits.instances import positive_number, vector
 from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
 
@@ -66,7 +66,7 @@ class UCBV(Policy):
     """
 
     exploration: Positive = 1.2
-    reward_range: Positive = 1.0
+    reward_range: Scale = 1.0
     log_time: LogTime = "t"
     tie: Tie = "lowest"
 
