@@ -1,16 +1,68 @@
 """Learners that choose arms."""
 
+from bandits.bayes_ucb import BayesUCB
+from bandits.changing import DiscountedUCB, SlidingWindowUCB
+from bandits.elimination import SuccessiveElimination, successive_elimination_bound
+from bandits.gaussian_thompson import GaussianThompson
+from bandits.greedy import (
+    DecayingEpsilonGreedy,
+    EpsilonGreedy,
+    ExploreThenCommit,
+    epsilon_greedy_lower_bound,
+    explore_then_commit_bound,
+)
+from bandits.imed import IMED
+from bandits.kl_ucb import KLUCB, KLUCBPlusPlus, klucb_bound
+from bandits.lower_bounds import lai_robbins_constant, minimax_bernoulli_bound, minimax_gaussian_bound
+from bandits.moss import MOSS, moss_bound, moss_unit_bound
 from bandits.policy import Arms, CustomPolicy, Policy, PolicyKernels
+from bandits.softmax import Softmax
 from bandits.thompson import ThompsonSampling, thompson_bayesian_bound
-from bandits.ucb import UCB1, ucb1_bound
+from bandits.ucb import UCB, UCB1, AsymptoticUCB, asymptotic_ucb_bound, ucb1_bound, ucb_bound, ucb_minimax_bound
+from bandits.ucb_variance import UCBV, UCBTuned, ucbv_bound
+from bandits.uniform import RoundRobin, UniformRandom, round_robin_regret, uniform_regret
 
 __all__ = [
+    "IMED",
+    "KLUCB",
+    "MOSS",
+    "UCB",
     "UCB1",
+    "UCBV",
     "Arms",
+    "AsymptoticUCB",
+    "BayesUCB",
     "CustomPolicy",
+    "DecayingEpsilonGreedy",
+    "DiscountedUCB",
+    "EpsilonGreedy",
+    "ExploreThenCommit",
+    "GaussianThompson",
+    "KLUCBPlusPlus",
     "Policy",
     "PolicyKernels",
+    "RoundRobin",
+    "SlidingWindowUCB",
+    "Softmax",
+    "SuccessiveElimination",
     "ThompsonSampling",
+    "UCBTuned",
+    "UniformRandom",
+    "asymptotic_ucb_bound",
+    "epsilon_greedy_lower_bound",
+    "explore_then_commit_bound",
+    "klucb_bound",
+    "lai_robbins_constant",
+    "minimax_bernoulli_bound",
+    "minimax_gaussian_bound",
+    "moss_bound",
+    "moss_unit_bound",
+    "round_robin_regret",
+    "successive_elimination_bound",
     "thompson_bayesian_bound",
     "ucb1_bound",
+    "ucb_bound",
+    "ucb_minimax_bound",
+    "ucbv_bound",
+    "uniform_regret",
 ]

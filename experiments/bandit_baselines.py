@@ -7,49 +7,164 @@ means over 1,000 runs of an independent prototype, with their standard errors.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from algos.contracts import checkpoint_rounds
 from algos.streams import algorithm_stream, world_stream
-from bandits import UCB1, Policy, ThompsonSampling, thompson_bayesian_bound, ucb1_bound
+from bandits import (
+    IMED,
+    KLUCB,
+    MOSS,
+    UCB,
+    UCB1,
+    UCBV,
+    AsymptoticUCB,
+    BayesUCB,
+    DecayingEpsilonGreedy,
+    DiscountedUCB,
+    EpsilonGreedy,
+    ExploreThenCommit,
+    GaussianThompson,
+    KLUCBPlusPlus,
+    Policy,
+    SlidingWindowUCB,
+    Softmax,
+    SuccessiveElimination,
+    ThompsonSampling,
+    UCBTuned,
+    UniformRandom,
+    asymptotic_ucb_bound,
+    epsilon_greedy_lower_bound,
+    explore_then_commit_bound,
+    klucb_bound,
+    lai_robbins_constant,
+    moss_bound,
+    successive_elimination_bound,
+    thompson_bayesian_bound,
+    ucb1_bound,
+    ucb_bound,
+    ucbv_bound,
+    uniform_regret,
+)
 from experiments.claims import Claim, exact, mean_interval
-from experiments.experiment import Cell, Experiment, NamedFigure, Scale
+from experiments.experiment import Cell, Experiment, NamedFigure, NamedTable, Scale
 from simulators import BernoulliArms
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EXPERIMENT", "BanditBaselines"]
+__all__ = ["BASELINES", "EXPERIMENT", "LAI_ROBBINS", "BanditBaselines", "Baseline"]
 
 STANDARD_MEANS = np.linspace(0.05, 0.5, 10)
-_LAI_ROBBINS = 27.4208524  # sum of gap / kl(mean, best mean) over the suboptimal arms of the standard instance
-_REFERENCE = {"UCB1": (484.5, 1.2), "ThompsonSampling": (115.0, 1.3)}  # mean and standard error at T = 10,000
-_POLICIES: dict[str, Policy] = {"UCB1": UCB1(), "ThompsonSampling": ThompsonSampling()}
+LAI_ROBBINS = lai_robbins_constant(STANDARD_MEANS)
+_GAPS = STANDARD_MEANS.max() - STANDARD_MEANS
+_VARIANCES = STANDARD_MEANS * (1 - STANDARD_MEANS)
 _REFERENCE_HORIZON = 10_000
+_AGREEMENT = 5.0  # standard errors
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A policy of the comparison."""
+
+    policy: Policy
+    panel: str
+    """The panel of the figure that it is drawn in."""
+    reference: tuple[float, float] | None = None
+    """Mean regret and its standard error at T = 10,000, by the independent prototype."""
+    bound: Callable[[int], float] | None = None
+    """Bound of the expected regret on the standard instance as a function of the horizon."""
+    guarantee: str = ""
+    """The bound's name in the ledger."""
+    relation: Literal["<=", ">="] = "<="
+    """How the regret stands to the bound."""
+
+
+_SIMPLE = "simple exploration"
+_CONFIDENCE = "upper confidence bounds"
+_LIKELIHOOD = "divergences and posteriors"
+_OTHER = "elimination, and forgetting"
+
+BASELINES: dict[str, Baseline] = {
+    "UniformRandom": Baseline(UniformRandom(), _SIMPLE),
+    "ExploreThenCommit(100)": Baseline(
+        ExploreThenCommit(100),
+        _SIMPLE,
+        bound=partial(explore_then_commit_bound, _GAPS, pulls=100),
+        guarantee="explore_then_commit_bound",
+    ),
+    "EpsilonGreedy(0.1)": Baseline(
+        EpsilonGreedy(0.1),
+        _SIMPLE,
+        bound=partial(epsilon_greedy_lower_bound, _GAPS, epsilon=0.1),
+        guarantee="epsilon_greedy_lower_bound",
+        relation=">=",
+    ),
+    "DecayingEpsilonGreedy(0.05, 0.1)": Baseline(DecayingEpsilonGreedy(0.05, 0.1), _SIMPLE),
+    "Softmax(0.1)": Baseline(Softmax(0.1), _SIMPLE),
+    "UCB1": Baseline(UCB1(), _CONFIDENCE, (484.5, 1.2), partial(ucb1_bound, _GAPS), "ucb1_bound"),
+    "UCB": Baseline(UCB(), _CONFIDENCE, None, partial(ucb_bound, _GAPS), "ucb_bound"),
+    "AsymptoticUCB": Baseline(
+        AsymptoticUCB(), _CONFIDENCE, (238.6, 1.1), partial(asymptotic_ucb_bound, _GAPS), "asymptotic_ucb_bound"
+    ),
+    "UCBV": Baseline(UCBV(), _CONFIDENCE, None, partial(ucbv_bound, _GAPS, _VARIANCES), "ucbv_bound"),
+    "UCBTuned": Baseline(UCBTuned(), _CONFIDENCE),
+    "MOSS": Baseline(MOSS(), _CONFIDENCE, (129.9, 0.9), partial(moss_bound, _GAPS), "moss_bound"),
+    "MOSS(anytime)": Baseline(MOSS(anytime=True), _CONFIDENCE),
+    "KLUCB": Baseline(KLUCB(), _LIKELIHOOD, (164.9, 1.0)),
+    "KLUCB(f)": Baseline(
+        KLUCB(level="f"), _LIKELIHOOD, (227.9, 1.1), partial(klucb_bound, STANDARD_MEANS), "klucb_bound"
+    ),
+    "KLUCBPlusPlus": Baseline(KLUCBPlusPlus(), _LIKELIHOOD),
+    "IMED": Baseline(IMED(), _LIKELIHOOD, (114.2, 1.2)),
+    "BayesUCB": Baseline(BayesUCB(), _LIKELIHOOD),
+    "ThompsonSampling": Baseline(ThompsonSampling(), _LIKELIHOOD, (115.0, 1.3)),
+    "GaussianThompson(0.5)": Baseline(GaussianThompson(0.5), _LIKELIHOOD),
+    "SuccessiveElimination": Baseline(
+        SuccessiveElimination(),
+        _OTHER,
+        bound=partial(successive_elimination_bound, _GAPS),
+        guarantee="successive_elimination_bound",
+    ),
+    "DiscountedUCB": Baseline(DiscountedUCB(), _OTHER),
+    "SlidingWindowUCB": Baseline(SlidingWindowUCB(), _OTHER),
+}
+"""The comparison: a line here adds a policy to cells, claims, figures and table."""
 
 
 class BanditBaselines(Experiment):
     """Regret curves on the standard instance, and Bayesian regret when the means are drawn from the prior."""
 
     name = "bandit_baselines"
-    question = "How does the regret of UCB1 and Thompson sampling grow, and how far is it below their bounds?"
-    source = "Auer, Cesa-Bianchi & Fischer 2002; Russo & Van Roy 2016; Lai & Robbins 1985"
+    question = "How does the regret of the baseline policies grow, and how far is it below their bounds?"
+    source = "Lattimore & Szepesvari 2020, and the papers of the policies; Lai & Robbins 1985"
 
     def cells(self, scale: Scale) -> list[Cell]:
         """Each policy on the standard instance, and Thompson sampling with means from its prior."""
-        horizon, replications = (_REFERENCE_HORIZON, 1000) if scale == "quick" else (100_000, 5000)
+        horizon = _REFERENCE_HORIZON if scale == "quick" else 100_000
+        many, few = (1000, 200) if scale == "quick" else (5000, 1000)
         standard: list[Cell] = [
-            {"instance": "standard", "n_arms": 10, "horizon": horizon, "replications": replications, "algorithm": name}
-            for name in _POLICIES
+            {
+                "instance": "standard",
+                "n_arms": STANDARD_MEANS.size,
+                "horizon": horizon,
+                "replications": many if baseline.reference else few,
+                "algorithm": name,
+            }
+            for name, baseline in BASELINES.items()
         ]
         bayesian: list[Cell] = [
             {
                 "instance": "uniform prior",
                 "n_arms": n_arms,
                 "horizon": 1000,
-                "replications": replications,
+                "replications": many,
                 "algorithm": "ThompsonSampling",
             }
             for n_arms in (2, 10, 50)
@@ -60,11 +175,11 @@ class BanditBaselines(Experiment):
         """Play all replications of one policy on one instance."""
         import pandas as pd
 
-        horizon, policy = cell["horizon"], _POLICIES[cell["algorithm"]]
+        horizon, policy = cell["horizon"], BASELINES[cell["algorithm"]].policy
         rounds = checkpoint_rounds(horizon, _with_reference(horizon))
         curves = []
         for replication in range(cell["replications"]):
-            world = world_stream(seed, cell, replication)
+            world = world_stream(seed, cell, replication, shared=("algorithm", "replications"))
             means = STANDARD_MEANS if cell["instance"] == "standard" else world.random(size=(cell["n_arms"],))
             own = algorithm_stream(seed, cell, replication)
             run = policy.run(BernoulliArms(means), horizon, own, world=world, checkpoints=rounds)
@@ -78,103 +193,143 @@ class BanditBaselines(Experiment):
         )
 
     def claims(self, results: pd.DataFrame) -> list[Claim]:
-        """The bounds, and agreement with the reference values."""
-        claims = []
+        """The bounds, the order of the policies, and agreement with the reference values."""
         standard = results[results["instance"] == "standard"]
-        horizon = int(standard["horizon"].iloc[0])
-        last = standard[standard["round"] == horizon]
-        ucb1 = last[last["algorithm"] == "UCB1"]["regret"]
-        thompson = last[last["algorithm"] == "ThompsonSampling"]["regret"]
-        gaps = STANDARD_MEANS.max() - STANDARD_MEANS
-        claims.append(
-            Claim(
-                f"mean regret of UCB1 after {horizon:,} rounds stays below its bound",
-                mean_interval(ucb1),
-                "<=",
-                ucb1_bound(gaps, horizon),
-                "ucb1_bound",
-            )
-        )
         bayesian = results[(results["instance"] == "uniform prior") & (results["round"] == results["horizon"])]
-        for (n_arms, rounds), sample in bayesian.groupby(["n_arms", "horizon"]):
-            claims.append(
-                Claim(
-                    f"Bayesian regret of Thompson sampling, {n_arms} arms, after {rounds:,} rounds",
-                    mean_interval(sample["regret"]),
-                    "<=",
-                    thompson_bayesian_bound(int(n_arms), int(rounds)),
-                    "thompson_bayesian_bound",
-                )
-            )
-        difference = np.asarray(thompson) - np.asarray(ucb1)  # replication by replication: they met the same worlds
-        claims.append(
-            Claim(
-                "Thompson sampling has less regret than UCB1 in the same worlds; mean difference",
-                mean_interval(difference),
-                "<=",
-                0.0,
-            )
-        )
-        at_reference = standard[standard["round"] == _REFERENCE_HORIZON]
-        for name, (value, error) in _REFERENCE.items():
-            sample = at_reference[at_reference["algorithm"] == name]["regret"]
-            measured = mean_interval(sample)
-            deviation = math.hypot(error, float(sample.std(ddof=1)) / math.sqrt(len(sample)))
-            claims.append(
-                Claim(
-                    f"{name} at T = 10,000 agrees with the reference {value} ± {error}: "
-                    "|difference| in combined standard errors",
-                    exact(abs(measured.estimate - value) / deviation),
-                    "<=",
-                    5.0,
-                )
-            )
-        return claims
+        reference = standard[standard["round"] == _REFERENCE_HORIZON]
+        return [
+            *_within_bounds(standard),
+            *_within_bayesian_bounds(bayesian),
+            *_in_order(reference),
+            *_agreeing(reference),
+        ]
+
+    def tables(self, results: pd.DataFrame) -> list[NamedTable]:
+        """Regret at T = 10,000 beside the reference values, and at the horizon beside the bounds."""
+        standard = results[results["instance"] == "standard"]
+        return [_reference_table(standard[standard["round"] == _REFERENCE_HORIZON])]
 
     def figures(self, results: pd.DataFrame) -> list[NamedFigure]:
-        """Regret against rounds with bands, the bound of UCB1 and the Lai-Robbins line."""
-        from experiments.plots import draw_band, draw_bound, in_house_style, new_figure
+        """Regret against rounds, a panel a family, and the regret at the horizon beside bounds."""
+        from experiments import bandit_figures
 
-        @in_house_style
-        def draw() -> NamedFigure:
-            figure, (axes,) = new_figure()
-            standard = results[results["instance"] == "standard"]
-            for name, runs in standard.groupby("algorithm", sort=False):
-                table = runs.pivot_table(index="round", columns="replication", values="regret")
-                bands = [mean_interval(row, level=0.95) for row in table.to_numpy()]
-                draw_band(
-                    axes,
-                    table.index,
-                    [band.estimate for band in bands],
-                    [band.low for band in bands],
-                    [band.high for band in bands],
-                    label=f"{name}, mean and 95% band",
-                )
-            rounds = np.asarray(sorted(standard["round"].unique()))
-            gaps = STANDARD_MEANS.max() - STANDARD_MEANS
-            draw_bound(axes, rounds, [ucb1_bound(gaps, int(t)) for t in rounds], label="bound of UCB1", color="C0")
-            draw_bound(
-                axes, rounds[1:], _LAI_ROBBINS * np.log(rounds[1:]), label="Lai-Robbins (asymptotic)", color="black"
-            )
-            axes.set_xscale("log")
-            axes.set_yscale("log")
-            axes.set(xlabel="rounds", ylabel="pseudo-regret (reward units)", title="10 Bernoulli arms, 0.05 to 0.5")
-            axes.legend()
-            count = int(standard["replications"].iloc[0])
-            caption = (
-                f"Pseudo-regret on the standard instance, mean of {count:,} runs with pointwise 95% normal bands; "
-                "dashed: the bound of UCB1, and the lower bound of Lai and Robbins, which speaks only of the limit of "
-                "infinitely many rounds."
-            )
-            return NamedFigure("regret", caption, figure)
+        standard = results[results["instance"] == "standard"]
+        return [bandit_figures.curves(standard), bandit_figures.at_the_horizon(standard)]
 
-        return [draw()]
+    def progress(self, cell: Cell, frame: pd.DataFrame) -> str:
+        """Which cell is done."""
+        return f"{self.name}: {cell['algorithm']}, {cell['instance']}, {cell['n_arms']} arms"
 
 
 def _with_reference(horizon: int) -> np.ndarray:
     """About 60 logarithmic checkpoints, the reference horizon among them when it is reached."""
     rounds = checkpoint_rounds(horizon, count=60)
     return rounds if horizon < _REFERENCE_HORIZON else np.union1d(rounds, [_REFERENCE_HORIZON])
+
+
+def _regret(runs: pd.DataFrame, name: str) -> np.ndarray:
+    """Regret of each replication, in their order."""
+    return runs[runs["algorithm"] == name].sort_values("replication")["regret"].to_numpy()
+
+
+def _standard_error(sample: np.ndarray) -> float:
+    return float(sample.std(ddof=1)) / math.sqrt(sample.size)
+
+
+def _within_bounds(standard: pd.DataFrame) -> Iterator[Claim]:
+    horizon = int(standard["horizon"].iloc[0])
+    last = standard[standard["round"] == horizon]
+    for name, baseline in BASELINES.items():
+        if baseline.bound is not None:
+            side = "below" if baseline.relation == "<=" else "above"
+            yield Claim(
+                f"mean regret of {name} after {horizon:,} rounds stays {side} its bound",
+                mean_interval(_regret(last, name)),
+                baseline.relation,
+                baseline.bound(horizon),
+                baseline.guarantee,
+            )
+    uniform = _regret(last, "UniformRandom")
+    yield _agreement(
+        f"UniformRandom after {horizon:,} rounds: |difference from T times the mean gap| in standard errors",
+        abs(uniform.mean() - uniform_regret(_GAPS, horizon)) / _standard_error(uniform),
+        "uniform_regret",
+    )
+
+
+def _within_bayesian_bounds(bayesian: pd.DataFrame) -> Iterator[Claim]:
+    for (n_arms, rounds), sample in bayesian.groupby(["n_arms", "horizon"]):
+        yield Claim(
+            f"Bayesian regret of Thompson sampling, {n_arms} arms, after {rounds:,} rounds",
+            mean_interval(sample["regret"]),
+            "<=",
+            thompson_bayesian_bound(int(n_arms), int(rounds)),
+            "thompson_bayesian_bound",
+        )
+
+
+def _in_order(runs: pd.DataFrame) -> Iterator[Claim]:
+    """The order of the reference values, replication by replication: the policies met the same worlds."""
+    known = {name: baseline.reference for name, baseline in BASELINES.items() if baseline.reference}
+    for better, worse in pairwise(sorted(known, key=lambda name: known[name])):
+        (low, low_error), (high, high_error) = known[better], known[worse]
+        difference = mean_interval(_regret(runs, better) - _regret(runs, worse))
+        if high - low <= _AGREEMENT * math.hypot(low_error, high_error):
+            yield Claim(
+                f"{better} and {worse} have about the same regret after {_REFERENCE_HORIZON:,} rounds: largest "
+                "|mean difference| in the interval, as a share of the mean",
+                exact(max(-difference.low, difference.high) / float(_regret(runs, better).mean())),
+                "<=",
+                0.1,
+            )
+        else:
+            yield Claim(
+                f"{better} has less regret than {worse} in the same worlds after {_REFERENCE_HORIZON:,} rounds; "
+                "mean difference",
+                difference,
+                "<=",
+                0.0,
+            )
+
+
+def _agreeing(runs: pd.DataFrame) -> Iterator[Claim]:
+    for name, baseline in BASELINES.items():
+        if baseline.reference is not None:
+            value, error = baseline.reference
+            yield _agreement(
+                f"{name} at T = {_REFERENCE_HORIZON:,} agrees with the reference {value} ± {error}: "
+                "|difference| in combined standard errors",
+                _off(_regret(runs, name), value, error),
+            )
+
+
+def _agreement(statement: str, off: float, guarantee: str = "") -> Claim:
+    return Claim(statement, exact(off), "<=", _AGREEMENT, guarantee)
+
+
+def _off(sample: np.ndarray, value: float, error: float) -> float:
+    """Distance from a reference value in combined standard errors."""
+    return abs(float(sample.mean()) - value) / math.hypot(error, _standard_error(sample))
+
+
+def _reference_table(runs: pd.DataFrame) -> NamedTable:
+    rows = []
+    for name in sorted(BASELINES, key=lambda name: float(_regret(runs, name).mean())):
+        sample, baseline = _regret(runs, name), BASELINES[name]
+        bound, reference, off = "", "", ""
+        if baseline.bound is not None:
+            bound = f"{baseline.relation} {baseline.bound(_REFERENCE_HORIZON):,.0f}"
+        if baseline.reference is not None:
+            value, error = baseline.reference
+            reference, off = f"{value:.1f} ± {error:.1f}", f"{_off(sample, value, error):.1f}"
+        rows.append((name, f"{sample.mean():.1f} ± {_standard_error(sample):.1f}", reference, off, bound))
+    return NamedTable(
+        f"Mean pseudo-regret after {_REFERENCE_HORIZON:,} rounds, ± standard error, beside the values of an "
+        f"independent prototype (1,000 runs) and the bounds. Lai and Robbins: {LAI_ROBBINS:.2f} ln(T) in the limit, "
+        f"{LAI_ROBBINS * math.log(_REFERENCE_HORIZON):,.0f} here.",
+        ("policy", "regret", "prototype", "combined standard errors apart", "bound"),
+        rows,
+    )
 
 
 EXPERIMENT = BanditBaselines()

@@ -9,32 +9,9 @@ from hypothesis import strategies as st
 
 from bandits import UCB1, ucb1_bound
 from simulators import BernoulliArms
-from tests.reference.bandits import ucb1
+from tests.reference.bandits import RecordingArms, ucb1
 
 LAG = {"t-1": 1, "t": 0}
-
-
-class RecordingArms:
-    """The j-th pull of an arm pays the j-th entry of its row; `played` keeps the arm of each round."""
-
-    def __init__(self, table):
-        self.table = np.asarray(table, dtype=float)
-        self.means = self.table.mean(axis=1)
-        self.pulls = np.zeros(len(self.table), dtype=np.int64)
-        self.played = np.full(self.table.shape[1], -1)
-
-    def parameters(self):
-        return self.table, self.pulls, self.played
-
-    def kernel(self):
-        return pull_and_record
-
-
-def pull_and_record(params, arm, rng):
-    table, pulls, played = params
-    played[pulls.sum()] = arm
-    pulls[arm] += 1
-    return table[arm, pulls[arm] - 1]
 
 
 @settings(max_examples=60)

@@ -314,7 +314,7 @@ def test_a_registered_experiment_runs_reports_and_verifies(regretlab, tmp_path):
     for svg in (out / "figures").glob("*.svg"):
         ElementTree.fromstring(svg.read_bytes())
     page = (out / "report.html").read_text()
-    assert page.count("<figure>") == 1
+    assert page.count("<figure>") == 2
     assert page.count("regretlab run bandit_baselines --scale quick --seed 0 --out DIR") == 1
     shutil.rmtree(out / "figures")
     assert regretlab("report", out)[0] == 0
