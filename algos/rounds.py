@@ -1,7 +1,7 @@
 """What a world of arms may add to its rewards: a state, rounds that differ, contexts, rivals to be compared with.
 
-Stationary arms need only ``pull(params, arm, rng)``. A world that needs more returns the functions below from its method
-``round_kernels()``; each may be missing, and each adds one thing only.
+Stationary arms need only ``pull(params, arm, rng)``. A world that needs more returns the functions below from its
+method ``round_kernels()``; each may be missing, and each adds one thing only.
 
 * ``start(params, rng)`` returns the world's state at the start of a run, which the others and ``pull`` then get in
   place of ``params``. A world that keeps no state between rounds can do without.

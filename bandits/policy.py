@@ -15,8 +15,8 @@ Three more are optional:
 * ``summary(state)`` returns a named tuple of numbers and arrays that are added to the run's outcome.
 
 A world offers the means of its arms and ``pull(params, arm, rng)``; `Arms` says how. Where more than that is at work,
-it names optional functions of its own, `algos.rounds.RoundKernels`: a state, rewards that depend on the round, contexts,
-experts. What regret compares with follows from the world:
+it names optional functions of its own, `algos.rounds.RoundKernels`: a state, rewards that depend on the round,
+contexts, experts. What regret compares with follows from the world:
 
 ============================================  ======================================================================
 the world's                                   metrics of a run: the sum of mean rewards less what the policy got of it
@@ -178,6 +178,8 @@ class Policy:
             regret, earned, pulls, summary = form(_play)(*policy, *payment, gaps, rounds, own, nature)
             metrics, compared = {"regret": regret}, rounds * best_mean
         else:
+            if hooks.start is None:
+                hooks = hooks._replace(start=form(_start_as_given))
             n_rivals = gaps.size if hooks.rival is None else whole_number(drawn.n_rivals, "n_rivals", 1)
             extra = (kernels.observe, kernels.recall, *hooks)
             ring = np.zeros(min(delay, int(horizon)) + 1, dtype=np.int64)  # arms whose rewards are not seen yet
@@ -264,6 +266,11 @@ def _gaps(arms: Any, hooks: RoundKernels) -> tuple[NDArray[np.float64], float]:
     return means.max() - means, float(means.max())
 
 
+@njit(cache=True, forceinline=True)
+def _start_as_given(params, rng):
+    return params
+
+
 @njit(nogil=True)
 def _play(init, select, update, summary, params, pull, arms, gaps, checkpoints, rng, world):
     """Arms with constant means: pseudo-regret and sum of the rewards at each checkpoint, both (C,); pulls, (K,)."""
@@ -300,10 +307,7 @@ def _play_rounds(
     """
     n_arms, wait = gaps.size, late_arms.size
     state = init(n_arms, params)
-    if start is None:
-        nature = arms
-    else:
-        nature = start(arms, world)
+    nature = start(arms, world)
     pulls = np.zeros(n_arms, np.int64)
     sums, curve = np.zeros((4, checkpoints.size)), np.empty(checkpoints.size)
     rivals = np.zeros(n_rivals)
