@@ -290,7 +290,7 @@ def _init(n_arms, params):
     return state
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
 def _look(state):
     """Estimated means and squared widths of the arms at hand."""
     features, inverse, estimate = state.features, state.inverse, state.estimate
@@ -401,7 +401,7 @@ def _learn(gram, inverse, a, direction):
     return width
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _invert(gram, factor, inverse):
     """The inverse of V by its Cholesky factor; returns ln det V."""
     d, log_det = gram.shape[0], 0.0
