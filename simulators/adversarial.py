@@ -69,7 +69,7 @@ class AdversarialRewards:
     >>> from bandits import Exp3
     >>> world = AdversarialRewards([[1, 0], [0, 1], [1, 0], [1, 1]])
     >>> run = Exp3().run(world, horizon=4, rng=np.random.default_rng(0))
-    >>> run.outcome["reward"] + run.metrics["regret"][-1]  # what the best fixed arm collects
+    >>> float(run.outcome["reward"] + run.metrics["regret"][-1])  # what the best fixed arm collects
     3.0
     """
 
@@ -252,7 +252,7 @@ class PiecewiseStationaryArms:
     """
 
     means: ProbabilityMatrix
-    breakpoints: Annotated[tuple[Count, ...], AfterValidator(_between_segments)] = ()
+    breakpoints: Annotated[tuple[Count, ...], AfterValidator(_between_segments)]
 
     support: ClassVar[tuple[float, float]] = (0.0, 1.0)
     """Bounds of the rewards."""

@@ -207,7 +207,7 @@ class UniformArms(_Gaps):
     @property
     def means(self) -> NDArray[np.float64]:
         """Mean of each arm, shape (K,)."""
-        return np.asarray(self.low / 2 + self.high / 2)
+        return np.asarray(self.low + (self.high - self.low) / 2)
 
     @property
     def support(self) -> tuple[float, float]:

@@ -170,11 +170,12 @@ class LoggedArms:
         Raises
         ------
         ValueError
-            Names the file, and the line and column of the first value that is no finite number.
+            Names the file, and the line and column of the first value that is no finite number, or no whole number
+            >= 0 where an arm is meant.
         OSError
             When the file cannot be opened.
         """
-        _, table = read_rewards(path, columns=[arm, reward], header=True, delimiter=delimiter, format=format)
+        _, table = read_rewards(path, columns=[arm, reward], whole=arm, header=True, delimiter=delimiter, format=format)
         return cls(table[:, 0], table[:, 1], replay)
 
     @property

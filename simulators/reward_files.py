@@ -18,16 +18,21 @@ __all__ = ["TableFormat", "read_rewards"]
 
 TableFormat = Literal["csv", "parquet"]
 
+_FINITE, _WHOLE = "finite number", "whole number >= 0"
+
 
 def read_rewards(
     path: str | Path,
     *,
     columns: list[str] | None = None,
+    whole: str | None = None,
     header: bool | None = None,
     delimiter: str = ",",
     format: TableFormat | None = None,
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Read a table; see `simulators.AdversarialRewards.from_file` for the parameters.
+
+    The column named `whole` must hold whole numbers >= 0.
 
     Returns
     -------
@@ -42,14 +47,14 @@ def read_rewards(
     if format is None:
         format = "parquet" if file.suffix.lower() in (".parquet", ".pq") else "csv"
     if format == "csv":
-        return _read_csv(file, columns, header, delimiter)
+        return _read_csv(file, columns, whole, header, delimiter)
     if format == "parquet":
-        return _read_parquet(file, columns)
+        return _read_parquet(file, columns, whole)
     raise ValueError(f"format: {format!r} is not one of csv, parquet")
 
 
 def _read_csv(
-    file: Path, columns: list[str] | None, header: bool | None, delimiter: str
+    file: Path, columns: list[str] | None, whole: str | None, header: bool | None, delimiter: str
 ) -> tuple[list[str], NDArray[np.float64]]:
     if len(delimiter) != 1:
         raise ValueError(f"delimiter: {delimiter!r} is not one character")
@@ -76,16 +81,16 @@ def _read_csv(
             raise ValueError(f"{file}: line {number}: {len(fields)} columns where {len(names)} are expected")
         for k, position in enumerate(positions):
             value = _number(fields[position])
-            if value is None or not math.isfinite(value):
+            wanted = _WHOLE if names[position] == whole else _FINITE
+            if value is None or not math.isfinite(value) or (wanted == _WHOLE and not _is_whole(value)):
                 shown = repr(fields[position]) if fields[position].strip() else "empty"
                 name = f" ({names[position]})" if header else ""
-                where = f"line {number}, column {position + 1}{name}"
-                raise ValueError(f"{file}: {where}: {shown} is no finite number")
+                raise ValueError(f"{file}: line {number}, column {position + 1}{name}: {shown} is no {wanted}")
             values[row, k] = value
     return [names[position] for position in positions], values
 
 
-def _read_parquet(file: Path, columns: list[str] | None) -> tuple[list[str], NDArray[np.float64]]:
+def _read_parquet(file: Path, columns: list[str] | None, whole: str | None) -> tuple[list[str], NDArray[np.float64]]:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -103,11 +108,15 @@ def _read_parquet(file: Path, columns: list[str] | None) -> tuple[list[str], NDA
         if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
             raise ValueError(f"{file}: column {position + 1} ({name}) holds {column.type}, no numbers")
         values[:, k] = column.cast(pa.float64(), safe=False).to_numpy()  # null becomes NaN
-    bad = np.argwhere(~np.isfinite(values))
-    if bad.size:
-        row, k = (int(i) for i in bad[0])
-        where = f"row {row + 1}, column {positions[k] + 1} ({table.column_names[positions[k]]})"
-        raise ValueError(f"{file}: {where}: missing or no finite number")
+    wrong = ~np.isfinite(values)
+    for k, position in enumerate(positions):
+        if table.column_names[position] == whole:
+            wrong[:, k] |= (values[:, k] < 0) | (values[:, k] != np.floor(values[:, k]))
+    if wrong.any():
+        row, k = (int(i) for i in np.argwhere(wrong)[0])
+        name, value = table.column_names[positions[k]], values[row, k]
+        shown, wanted = "missing" if math.isnan(value) else f"{value:g}", _WHOLE if name == whole else _FINITE
+        raise ValueError(f"{file}: row {row + 1}, column {positions[k] + 1} ({name}): {shown} is no {wanted}")
     return [table.column_names[position] for position in positions], values
 
 
@@ -122,6 +131,10 @@ def _number(text: str) -> float | None:
         return None if "_" in text else float(text)
     except ValueError:
         return None
+
+
+def _is_whole(value: float) -> bool:
+    return value >= 0 and value == math.floor(value)
 
 
 def _positions(file: Path, names: list[str], columns: list[str] | None) -> list[int]:
