@@ -13,12 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator
 
-__all__ = ["FiniteMatrix", "FiniteVector", "Probabilities"]
+__all__ = ["FiniteMatrix", "FiniteTensor", "FiniteVector", "PositiveVector", "Probabilities", "ProbabilityMatrix"]
+
+
+_SMALLEST = 5e-324  # the smallest float64 above 0
 
 
 def _validated(dimensions: int, low: float, high: float) -> Callable[[Any], NDArray[np.float64]]:
-    shape = {1: "a non-empty vector", 2: "a non-empty matrix"}[dimensions]
-    valid_range = f"in [{low:g}, {high:g}]" if np.isfinite([low, high]).all() else "finite"
+    shape = {1: "a non-empty vector", 2: "a non-empty matrix", 3: "a non-empty array of three dimensions"}[dimensions]
+    if low == _SMALLEST:
+        valid_range = "finite and > 0"
+    else:
+        valid_range = f"in [{low:g}, {high:g}]" if np.isfinite([low, high]).all() else "finite"
 
     def validate(value: Any) -> NDArray[np.float64]:
         try:
@@ -51,3 +57,12 @@ FiniteMatrix = Annotated[NDArray[np.float64], PlainValidator(_validated(2, -np.i
 
 Probabilities = Annotated[NDArray[np.float64], PlainValidator(_validated(1, 0.0, 1.0)), _as_list]
 """Numbers in [0, 1], shape (n,), n >= 1; they need not sum to one."""
+
+FiniteTensor = Annotated[NDArray[np.float64], PlainValidator(_validated(3, -np.inf, np.inf)), _as_list]
+"""Finite numbers, shape (n, m, d), n, m, d >= 1."""
+
+PositiveVector = Annotated[NDArray[np.float64], PlainValidator(_validated(1, _SMALLEST, np.inf)), _as_list]
+"""Finite numbers > 0, shape (n,), n >= 1."""
+
+ProbabilityMatrix = Annotated[NDArray[np.float64], PlainValidator(_validated(2, 0.0, 1.0)), _as_list]
+"""Numbers in [0, 1], shape (n, d), n, d >= 1; rows need not sum to one."""

@@ -1,12 +1,36 @@
-"""The contract of bandit policies: three functions over a state, and the loop that plays them against arms.
+"""The contract of bandit policies: three functions over a state, and the loops that play them against a world.
 
 A policy keeps what it has learnt in a ``NamedTuple`` of arrays.
 
 * ``init(n_arms, params)`` returns the state before the first round;
 * ``select(state, params, t, rng)`` returns the arm to pull in round t = 1, 2, ...;
-* ``update(state, params, t, arm, reward)`` learns from the reward.
+* ``update(state, params, t, arm, reward)`` learns the reward of the arm pulled in round t.
 
-The loop is compiled for the policy and the arms at hand; ``run(..., compiled=False)`` interprets the very same
+Three more are optional:
+
+* ``observe(state, params, t, context)`` is shown the round's context before ``select``, where the world has contexts;
+* ``recall(state)`` returns a float64 vector that ``select`` has written and ``update`` reads, say the probability of
+  the arm drawn. Needed where rewards come late: the loop keeps the vector of each round, and writes it back before the
+  reward of that round is learnt;
+* ``summary(state)`` returns a named tuple of numbers and arrays that are added to the run's outcome.
+
+A world offers the means of its arms and ``pull(params, arm, rng)``; `Arms` says how. Where more than that is at work,
+it names optional functions of its own, `algos.rounds.RoundKernels`: a state, rewards that depend on the round,
+contexts, experts. What regret compares with follows from the world:
+
+============================================  ======================================================================
+the world's                                   metrics of a run: the sum of mean rewards less what the policy got of it
+============================================  ======================================================================
+constant ``means``                            ``regret``, against the arm with the best mean (pseudo-regret)
+``expected`` (rewards depend on the round)    ``regret``, against the best fixed arm in hindsight, and
+                                              ``dynamic_regret``, against the best arm of each round
+``expected`` and ``rival``                    ``regret``, against the best rival in hindsight, and ``dynamic_regret``
+``expected`` and ``context``                  ``regret``, against the best arm of each round
+============================================  ======================================================================
+
+Where rewards are fixed in advance, the mean reward is the reward itself. In hindsight means: up to the checkpoint.
+
+The loop is compiled for the policy and the world at hand; ``run(..., compiled=False)`` interprets the very same
 functions, drawing the same bits.
 """
 
@@ -22,6 +46,7 @@ from numpy.typing import ArrayLike, NDArray
 from algos.contracts import Trajectory, check_generator, checkpoint_rounds, description, realize, whole_number
 from algos.kernels import compiled as as_compiled
 from algos.kernels import interpreted as as_interpreted
+from algos.rounds import RoundKernels
 
 __all__ = ["Arms", "CustomPolicy", "Policy", "PolicyKernels"]
 
@@ -29,8 +54,16 @@ __all__ = ["Arms", "CustomPolicy", "Policy", "PolicyKernels"]
 class Arms(Protocol):
     """What stochastic arms must offer; any object of this shape can be played, registered or not.
 
-    Arms whose rewards are bounded may say so by an attribute ``support``, a pair (low, high): policies whose
-    guarantee needs rewards in [0, 1] refuse others.
+    A world may say more about itself by further attributes:
+
+    * ``support``, a pair (low, high) that bounds the rewards: policies whose guarantee needs rewards in [0, 1] refuse
+      others;
+    * ``round_kernels()``, its `algos.rounds.RoundKernels`. If ``expected`` is among them, ``n_arms`` takes the place
+      of `means`; if ``rival`` is, ``n_rivals`` is their number;
+    * ``n_rounds``, how many rounds it lasts, where that is limited;
+    * ``delay``, after how many further rounds a reward is seen (0 when omitted): that of round t is learnt at the end
+      of round t + delay;
+    * ``features``, one vector an arm, shape (K, d), where rewards are linear in them.
     """
 
     @property
@@ -48,11 +81,18 @@ class Arms(Protocol):
 
 
 class PolicyKernels(NamedTuple):
-    """The three functions of a policy, plain Python or compiled."""
+    """The functions of a policy, plain Python or compiled; all but the first three may be missing."""
 
     init: Callable[..., Any]
     select: Callable[..., Any]
     update: Callable[..., Any]
+    observe: Callable[..., Any] | None = None
+    recall: Callable[..., Any] | None = None
+    summary: Callable[..., Any] | None = None
+
+    def in_form(self, form: Callable[..., Any]) -> PolicyKernels:
+        """The functions in one form, `algos.kernels.compiled` or `algos.kernels.interpreted`."""
+        return PolicyKernels._make(None if kernel is None else form(kernel) for kernel in self)
 
 
 @description
@@ -67,6 +107,10 @@ class Policy:
         """What the functions get as `params`: a number, a tuple or a named tuple of numbers and arrays."""
         return ()
 
+    def parameters_for(self, arms: Any, horizon: int) -> Any:
+        """What the functions get as `params` for these arms, where that depends on them."""
+        return self.parameters(horizon)
+
     def check(self, arms: Arms) -> None:
         """Raise ``ValueError`` for arms that the policy cannot play."""
 
@@ -78,6 +122,7 @@ class Policy:
         *,
         world: np.random.Generator | None = None,
         checkpoints: ArrayLike | None = None,
+        realised: bool = False,
         compiled: bool = True,
     ) -> Trajectory:
         """Play for `horizon` rounds.
@@ -95,43 +140,63 @@ class Policy:
             random numbers round by round.
         checkpoints : array of int, optional
             Rounds at which the regret is recorded; at most 200 logarithmically spaced ones when omitted.
+        realised : bool
+            True adds the metric ``realised_regret``: what ``regret`` compares with less the rewards themselves, in
+            place of their means. It has the same expectation and a much larger variance.
         compiled : bool
             False runs the same functions in the Python interpreter: slow, same bits, made for debugging.
 
         Returns
         -------
         Trajectory
-            Metric ``regret``, the pseudo-regret sum_i gap_i N_i(t); outcome ``pulls`` (int64, shape (K,)) and
-            ``reward``, the sum of the rewards.
+            Metric ``regret``: of arms with constant means the pseudo-regret sum_i gap_i N_i(t); of other worlds as the
+            table at the top of this module says, with ``dynamic_regret`` beside it where it differs. Outcome ``pulls``
+            (int64, shape (K,)) and ``reward``, the sum of the rewards.
 
         Raises
         ------
         ValueError
-            When an argument is out of its range, the arms do not fit the policy, or ``select`` returns no arm.
+            When an argument is out of its range, the arms do not fit the policy, ``select`` returns no arm, or a world
+            with `round_kernels` or a delay pays NaN.
         """
         rounds = checkpoint_rounds(whole_number(horizon, "horizon", 1), checkpoints)
         own = check_generator(rng, type(self).__name__)
         nature = own if world is None else check_generator(world, "world")
         drawn = realize(arms, nature)
-        means = np.asarray(drawn.means, dtype=np.float64)
-        if means.ndim != 1 or means.size == 0 or not np.isfinite(means).all():
-            raise ValueError(f"means: {drawn.means!r} is not a non-empty vector of finite numbers")
+        hooks = drawn.round_kernels() if hasattr(drawn, "round_kernels") else RoundKernels()
+        gaps, best_mean = _gaps(drawn, hooks)
+        n_rounds, delay = getattr(drawn, "n_rounds", None), whole_number(getattr(drawn, "delay", 0), "delay", 0)
+        if n_rounds is not None and horizon > n_rounds:
+            raise ValueError(f"horizon: {horizon} is more than the {n_rounds} rounds that the world lasts")
         self.check(drawn)
-        kernels = self.kernels()
         form = as_compiled if compiled else as_interpreted
-        curve, pulls, reward = form(_play)(
-            form(kernels.init),
-            form(kernels.select),
-            form(kernels.update),
-            self.parameters(int(horizon)),
-            form(drawn.kernel()),
-            drawn.parameters(),
-            means.max() - means,
-            rounds,
-            own,
-            nature,
-        )
-        return Trajectory(rounds, {"regret": curve}, {"pulls": pulls, "reward": float(reward)})
+        kernels, hooks = self.kernels().in_form(form), hooks.in_form(form)
+        policy = (*kernels[:3], kernels.summary, self.parameters_for(drawn, int(horizon)))
+        payment = (form(drawn.kernel()), drawn.parameters())
+        metrics: dict[str, NDArray[np.float64]]
+        if delay == 0 and not any(hooks):
+            regret, earned, pulls, summary = form(_play)(*policy, *payment, gaps, rounds, own, nature)
+            metrics, compared = {"regret": regret}, rounds * best_mean
+        else:
+            if hooks.start is None:
+                hooks = hooks._replace(start=form(_start_as_given))
+            n_rivals = gaps.size if hooks.rival is None else whole_number(drawn.n_rivals, "n_rivals", 1)
+            extra = (kernels.observe, kernels.recall, *hooks)
+            ring = np.zeros(min(delay, int(horizon)) + 1, dtype=np.int64)  # arms whose rewards are not seen yet
+            sums, regret, pulls, summary = form(_play_rounds)(
+                *policy, *extra, *payment, gaps, n_rivals, ring, rounds, own, nature
+            )
+            fixed, dynamic, mean, earned = sums
+            if hooks.expected is None:
+                metrics, compared = {"regret": regret}, rounds * best_mean
+            elif hooks.context is not None and hooks.rival is None:
+                metrics, compared = {"regret": dynamic - mean}, dynamic
+            else:
+                metrics, compared = {"regret": fixed - mean, "dynamic_regret": dynamic - mean}, fixed
+        if realised:
+            metrics["realised_regret"] = compared - earned
+        outcome = {"pulls": pulls, "reward": float(earned[-1])} | ({} if summary is None else summary._asdict())
+        return Trajectory(rounds, metrics, outcome)
 
 
 @description
@@ -143,7 +208,9 @@ class CustomPolicy(Policy):
     init, select, update : callable
         As described at the top of this module. To run compiled they must be within what Numba compiles.
     params : number, tuple or named tuple
-        Handed to all three.
+        Handed to them.
+    observe, recall : callable, optional
+        As described at the top of this module: for worlds with contexts, and for delayed rewards.
 
     Examples
     --------
@@ -168,10 +235,12 @@ class CustomPolicy(Policy):
     select: Callable[..., Any]
     update: Callable[..., Any]
     params: Any = ()
+    observe: Callable[..., Any] | None = None
+    recall: Callable[..., Any] | None = None
 
     def kernels(self) -> PolicyKernels:
         """The functions of the policy."""
-        return PolicyKernels(self.init, self.select, self.update)
+        return PolicyKernels(self.init, self.select, self.update, self.observe, self.recall)
 
     def parameters(self, horizon: int) -> Any:
         """What the functions get as `params`."""
@@ -185,12 +254,29 @@ def check_unit_rewards(policy: Policy, arms: Arms) -> None:
         raise ValueError(f"arms: rewards in [{low:g}, {high:g}], but {type(policy).__name__} needs rewards in [0, 1]")
 
 
+def _gaps(arms: Any, hooks: RoundKernels) -> tuple[NDArray[np.float64], float]:
+    """Best mean less each arm's mean, shape (K,), and the best mean; zeros where means differ from round to round."""
+    if hooks.expected is not None:
+        return np.zeros(whole_number(arms.n_arms, "n_arms", 1)), 0.0
+    if hooks.rival is not None:
+        raise ValueError("round_kernels: rival without expected, which the regret against rivals needs")
+    means = np.asarray(arms.means, dtype=np.float64)
+    if means.ndim != 1 or means.size == 0 or not np.isfinite(means).all():
+        raise ValueError(f"means: {arms.means!r} is not a non-empty vector of finite numbers")
+    return means.max() - means, float(means.max())
+
+
+@njit(cache=True, forceinline=True)
+def _start_as_given(params, rng):
+    return params
+
+
 @njit(nogil=True)
-def _play(init, select, update, params, pull, arms, gaps, checkpoints, rng, world):
-    """Pseudo-regret at each checkpoint, shape (C,); pulls of each arm, shape (K,); sum of the rewards."""
+def _play(init, select, update, summary, params, pull, arms, gaps, checkpoints, rng, world):
+    """Arms with constant means: pseudo-regret and sum of the rewards at each checkpoint, both (C,); pulls, (K,)."""
     state = init(gaps.size, params)
     pulls = np.zeros(gaps.size, np.int64)
-    curve = np.empty(checkpoints.size)
+    curve, earned = np.empty(checkpoints.size), np.empty(checkpoints.size)
     total, played = 0.0, 0
     for c in range(checkpoints.size):
         for t in range(played + 1, checkpoints[c] + 1):
@@ -205,5 +291,69 @@ def _play(init, select, update, params, pull, arms, gaps, checkpoints, rng, worl
         regret = 0.0
         for i in range(gaps.size):
             regret += gaps[i] * pulls[i]
+        curve[c], earned[c] = regret, total
+    return curve, earned, pulls, None if summary is None else summary(state)
+
+
+@njit(nogil=True)
+def _play_rounds(
+    init, select, update, summary, params, observe, recall, start, advance, context, expected, rival, pull, arms,
+    gaps, n_rivals, late_arms, checkpoints, rng, world
+):  # fmt: skip
+    """Any world. Sums at each checkpoint, (4, C), the pseudo-regret of constant means, (C,), and the pulls, (K,).
+
+    The sums are the mean rewards of the best rival, of the best arm of each round, and of the arms played, and the
+    rewards. `late_arms` has one place more than the delay has rounds: a round's arm waits there for its reward.
+    """
+    n_arms, wait = gaps.size, late_arms.size
+    state = init(n_arms, params)
+    nature = start(arms, world)
+    pulls = np.zeros(n_arms, np.int64)
+    sums, curve = np.zeros((4, checkpoints.size)), np.empty(checkpoints.size)
+    rivals = np.zeros(n_rivals)
+    late_rewards = np.empty(wait)
+    late_notes = np.empty((wait, 0 if recall is None else recall(state).size))
+    best_means, means, total, played = 0.0, 0.0, 0.0, 0
+    for c in range(checkpoints.size):
+        for t in range(played + 1, checkpoints[c] + 1):
+            if advance is not None:
+                advance(nature, t, world)
+            if observe is not None and context is not None:
+                observe(state, params, t, context(nature))
+            arm = select(state, params, t, rng)
+            if arm < 0 or arm >= n_arms:
+                raise ValueError("select: returned an arm outside 0..n_arms-1")
+            if expected is not None:
+                best = -np.inf
+                for i in range(n_arms):
+                    mean = expected(nature, i)
+                    best = max(best, mean)
+                    if rival is None:
+                        rivals[i] += mean
+                best_means += best
+                means += expected(nature, arm)
+            if rival is not None:
+                for i in range(n_rivals):
+                    rivals[i] += rival(nature, i)
+            reward = pull(nature, arm, world)
+            if reward != reward:
+                raise ValueError("pull: paid NaN; a table or a log may have no reward left for the arm")
+            pulls[arm] += 1
+            total += reward
+            at = t % wait
+            late_arms[at], late_rewards[at] = arm, reward
+            if recall is not None:
+                late_notes[at] = recall(state)
+            if t >= wait:
+                seen = t - wait + 1
+                at = seen % wait
+                if recall is not None and wait > 1:
+                    recall(state)[:] = late_notes[at]
+                update(state, params, seen, late_arms[at], late_rewards[at])
+        played = checkpoints[c]
+        regret = 0.0
+        for i in range(n_arms):
+            regret += gaps[i] * pulls[i]
         curve[c] = regret
-    return curve, pulls, total
+        sums[0, c], sums[1, c], sums[2, c], sums[3, c] = rivals.max(), best_means, means, total
+    return sums, curve, pulls, None if summary is None else summary(state)
