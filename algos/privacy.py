@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from algos.guarantees import guarantee
 
@@ -53,11 +53,10 @@ def check_epsilon(epsilon: float) -> float:
     ValueError
         For anything else.
     """
-    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.integer | np.floating):
-        raise ValueError(f"epsilon: {epsilon!r} is not a number in [{_SMALLEST_EPSILON}, inf]")
-    if not epsilon >= _SMALLEST_EPSILON:
-        raise ValueError(f"epsilon: {epsilon} is outside [{_SMALLEST_EPSILON}, inf]")
-    return float(epsilon)
+    try:
+        return _privacy_budget(epsilon)
+    except ValueError as error:
+        raise ValueError(f"epsilon: {epsilon!r} {error}") from None
 
 
 def check_delta(delta: float) -> float:
@@ -68,21 +67,32 @@ def check_delta(delta: float) -> float:
     ValueError
         For anything else.
     """
-    if isinstance(delta, bool) or not isinstance(delta, float | np.floating) or not 0.0 < delta < 1.0:
-        raise ValueError(f"delta: {delta!r} is not a number in (0, 1)")
-    return float(delta)
+    try:
+        return _chance(delta)
+    except ValueError as error:
+        raise ValueError(f"delta: {delta!r} {error}") from None
 
 
-def _not_bool(value: Any) -> Any:
-    if isinstance(value, bool | np.bool_ | str):
-        raise ValueError("must be a number")
-    return value
+def _privacy_budget(value: Any) -> float:
+    if not _is_number(value) or not value >= _SMALLEST_EPSILON:
+        raise ValueError(f"must be a number in [{_SMALLEST_EPSILON}, inf]")
+    return float(value)
 
 
-Epsilon = Annotated[float, BeforeValidator(_not_bool), Field(ge=_SMALLEST_EPSILON, allow_inf_nan=True)]
+def _chance(value: Any) -> float:
+    if not _is_number(value) or not 0.0 < value < 1.0:
+        raise ValueError("must be a number in (0, 1)")
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool | np.bool_)
+
+
+Epsilon = Annotated[float, BeforeValidator(_privacy_budget)]
 """A privacy budget in [1e-300, inf]; inf stands for no noise. NaN is refused."""
 
-Delta = Annotated[float, BeforeValidator(_not_bool), Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
+Delta = Annotated[float, BeforeValidator(_chance)]
 """A number in (0, 1)."""
 
 
