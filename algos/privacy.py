@@ -1,12 +1,13 @@
 """Differential privacy: noise for sums and means, its calibration, and an audit by exact likelihood ratios.
 
 Sources: C. Dwork, A. Roth, "The algorithmic foundations of differential privacy", 2014 (Laplace mechanism, classical
-Gaussian calibration); B. Balle, Y.-X. Wang, "Improving the Gaussian mechanism for differential privacy", 2018, Theorem 8
-(analytic calibration); A. Ghosh, T. Roughgarden, M. Sundararajan, "Universally utility-maximizing privacy mechanisms",
-2009 (discrete Laplace, there called geometric).
+Gaussian calibration); B. Balle, Y.-X. Wang, "Improving the Gaussian mechanism for differential privacy", 2018,
+Theorem 8 (analytic calibration); A. Ghosh, T. Roughgarden, M. Sundararajan, "Universally utility-maximizing privacy
+mechanisms", 2009 (discrete Laplace, there called geometric).
 
-The noise is drawn as ordinary floating-point numbers, whose low-order bits tell more than the theory allows (I. Mironov,
-"On significance of the least significant bits for differential privacy", 2012): made for research, not for release.
+The noise is drawn as ordinary floating-point numbers, whose low-order bits tell more than the theory allows
+(I. Mironov, "On significance of the least significant bits for differential privacy", 2012): made for research, not
+for release.
 Discrete Laplace noise on whole-number sums has no such bits.
 """
 
@@ -171,7 +172,7 @@ def laplace(scale, rng):
 
 @njit(cache=True, forceinline=True)
 def discrete_laplace(epsilon, rng):
-    """One whole number k with chance proportional to exp(-epsilon |k|), epsilon >= 1e-15: two geometrics' difference."""
+    """One whole number k with chance proportional to exp(-epsilon |k|), epsilon >= 1e-15: two geometrics."""
     success = -math.expm1(-epsilon)
     return float(rng.geometric(success) - rng.geometric(success))
 
@@ -263,7 +264,8 @@ def audit(
         choice: _probabilities(law(np.array([values[i] for i in choice], dtype=np.float64).reshape(sizes)))
         for choice in itertools.product(range(len(values)), repeat=entries)
     }
-    worst, largest, delta = ((), (), 0), -math.inf, 0.0
+    worst: tuple[tuple[int, ...], tuple[int, ...], int] = ((), (), 0)
+    largest, delta = -math.inf, 0.0
     factor = math.exp(min(epsilon, 700.0))
     for choice, neighbour in _neighbours(laws, len(values)):
         p, q = laws[choice], laws[neighbour]

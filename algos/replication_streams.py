@@ -37,9 +37,7 @@ class ReplicationStreams(NamedTuple):
     buffer: NDArray[np.uint64]  # (1,) view of what the generator keeps of a draw of 32 bits
 
 
-def replication_streams(
-    seed: int, cell: Any, first: int, count: int
-) -> tuple[np.random.Generator, ReplicationStreams]:
+def replication_streams(seed: int, cell: Any, first: int, count: int) -> tuple[np.random.Generator, ReplicationStreams]:
     """A generator, and the streams of replications first, ..., first + count - 1 for it to take in turn.
 
     Parameters

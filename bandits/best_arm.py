@@ -1,13 +1,14 @@
 """Best-arm identification with a fixed budget, without and with differential privacy: schedules over K arms.
 
 Sources: J.-Y. Audibert, S. Bubeck, R. Munos, "Best arm identification in multi-armed bandits", 2010 (Successive
-Rejects); Z. Karnin, T. Koren, O. Somekh, "Almost optimal exploration in multi-armed bandits", 2013 (Sequential Halving).
-The private variants add Laplace noise to the sum of each phase's fresh rewards.
+Rejects); Z. Karnin, T. Koren, O. Somekh, "Almost optimal exploration in multi-armed bandits", 2013 (Sequential
+Halving). The private variants add Laplace noise to the sum of each phase's fresh rewards.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from fractions import Fraction
 from typing import Literal
@@ -21,6 +22,7 @@ from algos.privacy import Epsilon
 from bandits.fixed_budget import (
     DISCRETE_LAPLACE,
     LAPLACE,
+    NO_NOISE,
     BestArmPolicy,
     BudgetError,
     EqualPulls,
@@ -79,7 +81,7 @@ class SuccessiveRejects(BestArmPolicy):
         """K - 1 phases."""
         if budget <= n_arms:
             raise BudgetError("SuccessiveRejects", budget, n_arms + 1)
-        return EqualPulls(range(n_arms, 0, -1), np.diff(rejects_schedule(n_arms, budget), prepend=0), accumulate=True)
+        return EqualPulls(range(n_arms, 0, -1), _fresh(n_arms, budget), accumulate=True)
 
 
 @description
@@ -174,8 +176,8 @@ class DPSuccessiveRejects(PrivateBestArmPolicy):
 
     def plan(self, features: NDArray[np.float64] | None, n_arms: int, budget: int) -> Plan:
         """K - 1 phases."""
-        fresh = np.diff(rejects_schedule(n_arms, budget), prepend=0) if budget > n_arms else np.zeros(1)
-        if (fresh < 1).any():
+        fresh = _fresh(n_arms, budget) if budget > n_arms else [0]
+        if min(fresh) < 1:
             raise BudgetError(
                 "DPSuccessiveRejects", budget, math.ceil(n_arms + _log_bar(n_arms) * n_arms * (n_arms - 1))
             )
@@ -209,7 +211,7 @@ class DPSequentialHalving(PrivateBestArmPolicy):
 def laplace_noise(epsilon: float, mechanism: Mechanism = "laplace") -> Noise:
     """Noise that makes a sum of rewards in [0, 1] epsilon-private."""
     if epsilon == math.inf:
-        return Noise()
+        return NO_NOISE
     return Noise(LAPLACE if mechanism == "laplace" else DISCRETE_LAPLACE, 1.0 / epsilon)
 
 
@@ -223,6 +225,12 @@ def rejects_schedule(n_arms: int, budget: int) -> list[int]:
     """
     arms, pulls = whole_number(n_arms, "n_arms", 1), whole_number(budget, "budget", 1)
     return [math.ceil(Fraction(pulls - arms) / (_log_bar(arms) * (arms + 1 - k))) for k in range(1, arms)]
+
+
+def _fresh(n_arms: int, budget: int) -> list[int]:
+    """Pulls of each remaining arm in each phase of Successive Rejects."""
+    total = [0, *rejects_schedule(n_arms, budget)]
+    return [after - before for before, after in itertools.pairwise(total)]
 
 
 @functools.lru_cache(maxsize=64)
@@ -245,7 +253,7 @@ def _equal(
     pulls: list[int],
     budget: int,
     minimum: int,
-    noise: Noise = Noise(),
+    noise: Noise = NO_NOISE,
     *,
     accumulate: bool = False,
 ) -> Plan:
@@ -305,7 +313,7 @@ def sequential_halving_bound(gaps: ArrayLike, budget: int) -> float:
 
 
 def _h2(ordered: NDArray[np.float64]) -> float:
-    """max over i >= 2 of i / gap_(i)^2; a gap of 1e-200 makes it infinite, and the bounds true."""
+    """Max over i >= 2 of i / gap_(i)^2; a gap of 1e-200 makes it infinite, and the bounds true."""
     with np.errstate(over="ignore", divide="ignore"):
         return float(np.max(np.arange(2, ordered.size + 1) / ordered[1:] ** 2))
 

@@ -13,6 +13,7 @@ and which is named, is epsilon-private, and spending less than epsilon in early 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -28,6 +29,7 @@ from bandits.best_arm import Mechanism, laplace_noise
 from bandits.fixed_budget import (
     GAUSSIAN,
     MAX_DET,
+    NO_NOISE,
     ON_SUMS,
     BestArmPolicy,
     BudgetError,
@@ -49,7 +51,7 @@ def _schedule(value: Any) -> tuple[int, ...] | None:
     if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
         raise ValueError("must be a list of whole numbers that decrease strictly to 1")
     sizes = [whole_number(size, "an entry", 1) for size in value]
-    if not sizes or sizes[-1] != 1 or any(after >= before for before, after in zip(sizes, sizes[1:], strict=False)):
+    if not sizes or sizes[-1] != 1 or any(after >= before for before, after in itertools.pairwise(sizes)):
         raise ValueError("must decrease strictly to 1")
     return tuple(sizes)
 
@@ -59,36 +61,7 @@ Schedule = Annotated[tuple[int, ...] | None, BeforeValidator(_schedule)]
 
 
 @description
-class _DPBAI(BestArmPolicy):
-    """The phases of DP-BAI, whatever the noise."""
-
-    def mean_noise(self) -> Noise:
-        raise NotImplementedError
-
-    def rewards_out_of_range(self) -> OutOfRange | None:
-        """Rewards must lie in [0, 1]: the noise is made for that."""
-        return self.out_of_range  # type: ignore[attr-defined,no-any-return]
-
-    def plan(self, features: NDArray[np.float64] | None, n_arms: int, budget: int) -> Plan:
-        """Phases from the schedule, with designs by the rank of the active features."""
-        rank = n_arms
-        if features is not None:
-            # A scale of its own for each use would let rounding decide ranks: one for all.
-            largest = np.abs(features).max()
-            features = features / largest if largest > 0 else features
-            rank = int(rank_of_rows(features, np.arange(n_arms)[None], n_arms)[0])
-        sizes = self.schedule or tuple(survivor_schedule(n_arms, max(rank, 1)))  # type: ignore[attr-defined]
-        if sizes[0] != n_arms:
-            raise ValueError(f"schedule: starts with {sizes[0]}, but there are {n_arms} arms")
-        minimum = least_budget(sizes, rank)
-        if budget < minimum:
-            raise BudgetError(type(self).__name__, budget, minimum)
-        rounding, method = self.rounding, self.max_det  # type: ignore[attr-defined]
-        return _DPBAIPlan(sizes, self.mean_noise(), features, rank, budget, rounding, method)
-
-
-@description
-class DPBAI(_DPBAI):
+class DPBAI(BestArmPolicy):
     """DP-BAI: phases on fresh rewards with Laplace noise; epsilon-private with respect to one reward.
 
     A phase with s active arms of rank r pulls a Max-Det collection of r arms if r^2 < s, and infers the means of all
@@ -133,17 +106,21 @@ class DPBAI(_DPBAI):
     schedule: Schedule = None
     out_of_range: OutOfRange = "raise"
 
-    def mean_noise(self) -> Noise:
-        """Laplace noise of scale 1 / epsilon on each sum."""
-        return laplace_noise(self.epsilon, self.mechanism)
+    def plan(self, features: NDArray[np.float64] | None, n_arms: int, budget: int) -> Plan:
+        """Phases from the schedule, designs by the rank of the active features, Laplace noise on each sum."""
+        return _DPBAIPlan(self, laplace_noise(self.epsilon, self.mechanism), features, n_arms, budget)
 
     def spent(self) -> dict[str, float]:
         """Epsilon, once: each reward enters one phase only."""
         return {"epsilon": self.epsilon}
 
+    def rewards_out_of_range(self) -> OutOfRange | None:
+        """Rewards must lie in [0, 1]: the noise is made for that."""
+        return self.out_of_range
+
 
 @description
-class DPBAIGauss(_DPBAI):
+class DPBAIGauss(BestArmPolicy):
     """DP-BAI with Gaussian noise: (epsilon, delta)-private with respect to one reward.
 
     Parameters
@@ -173,14 +150,18 @@ class DPBAIGauss(_DPBAI):
     def __post_init__(self) -> None:
         gaussian_sigma(self.epsilon, self.delta, calibration=self.calibration)  # refuses what has no calibration
 
-    def mean_noise(self) -> Noise:
-        """Gaussian noise on each sum."""
+    def plan(self, features: NDArray[np.float64] | None, n_arms: int, budget: int) -> Plan:
+        """Phases from the schedule, designs by the rank of the active features, Gaussian noise on each sum."""
         sigma = gaussian_sigma(self.epsilon, self.delta, calibration=self.calibration)
-        return Noise(GAUSSIAN, sigma) if sigma > 0 else Noise()
+        return _DPBAIPlan(self, Noise(GAUSSIAN, sigma) if sigma > 0 else NO_NOISE, features, n_arms, budget)
 
     def spent(self) -> dict[str, float]:
         """Epsilon and delta, once: each reward enters one phase only."""
         return {"epsilon": self.epsilon, "delta": self.delta}
+
+    def rewards_out_of_range(self) -> OutOfRange | None:
+        """Rewards must lie in [0, 1]: the noise is made for that."""
+        return self.out_of_range
 
 
 def survivor_schedule(n_arms: int, dimension: int) -> list[int]:
@@ -233,7 +214,7 @@ def least_budget(sizes: Sequence[int], dimension: int) -> int:
     Examples
     --------
     >>> least_budget(survivor_schedule(64, 8), 8)
-    196
+    448
     """
     return (len(sizes) - 1) * max((_most_pulled(s, dimension) for s in sizes[:-1]), default=0)
 
@@ -258,17 +239,27 @@ class _DPBAIPlan(Plan):
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        policy: DPBAI | DPBAIGauss,
         noise: Noise,
         features: NDArray[np.float64] | None,
-        rank: int,
+        n_arms: int,
         budget: int,
-        rounding: Rounding,
-        method: Literal["local", "exact"],
     ) -> None:
+        rank = n_arms
+        if features is not None:
+            # One scale for all active sets: ranks must not depend on it.
+            largest = np.abs(features).max()
+            features = features / largest if largest > 0 else features
+            rank = int(rank_of_rows(features, np.arange(n_arms)[None], n_arms)[0])
+        sizes = policy.schedule or survivor_schedule(n_arms, max(rank, 1))
+        if sizes[0] != n_arms:
+            raise ValueError(f"schedule: starts with {sizes[0]}, but there are {n_arms} arms")
+        minimum = least_budget(sizes, rank)
+        if budget < minimum:
+            raise BudgetError(type(policy).__name__, budget, minimum)
         super().__init__(sizes, noise)
-        self.features, self.rank, self.method = features, rank, method
-        self.pulls = lambda n_pulled: phase_pulls(self.sizes, rank, budget, n_pulled, rounding)
+        self.features, self.rank, self.budget = features, rank, budget
+        self.method, self.rounding = policy.max_det, policy.rounding
 
     def designs(self, phase: int, active: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[PhaseDesign]]:
         """One design for all sets whose rank is at least sqrt(s), and one for each other set."""
@@ -282,7 +273,7 @@ class _DPBAIPlan(Plan):
         else:
             of_all = rank_of_rows(self.features, active, enough) >= enough
         index = np.zeros(len(active), dtype=np.int64)
-        everyone = [pull_all(size, enough, self.pulls(size), self.noise.scale)] if of_all.any() else []
+        everyone = [pull_all(size, enough, self.pulls_of_each(size), self.noise.scale)] if of_all.any() else []
         if everyone and len(active) == 1:  # a single run has a log, which tells the rank itself
             everyone = [everyone[0]._replace(rank=self._rank_of(active[0]))]
         if not of_all.all():
@@ -296,11 +287,15 @@ class _DPBAIPlan(Plan):
         assert self.features is not None
         basis, coefficients = max_det_collection(self.features[active], method=self.method)
         rank = basis.size
-        pulls = self.pulls(rank) if rank else 0  # only zero features are left: all means are 0, nothing to learn
+        pulls = self.pulls_of_each(rank) if rank else 0  # rank 0: all means are 0
         return PhaseDesign(
             *(MAX_DET, rank, basis, np.full(rank, pulls, dtype=np.int64)),
             *(np.eye(rank) / max(pulls, 1), np.ascontiguousarray(coefficients), ON_SUMS, self.noise.scale),
         )
+
+    def pulls_of_each(self, n_pulled: int) -> int:
+        """Pulls of each of so many arms."""
+        return phase_pulls(self.sizes, self.rank, self.budget, n_pulled, self.rounding)
 
     def _rank_of(self, active: NDArray[np.int64]) -> int:
         if self.features is None:

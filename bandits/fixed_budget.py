@@ -43,7 +43,7 @@ OutOfRange = Literal["raise", "clip"]
 BRANCHES = ("all", "max-det", "g-optimal")
 ALL, MAX_DET, G_OPTIMAL = range(3)
 ON_SUMS, ON_COORDINATES, ON_MEANS = range(3)
-NO_NOISE, LAPLACE, GAUSSIAN, DISCRETE_LAPLACE = range(4)
+NONE, LAPLACE, GAUSSIAN, DISCRETE_LAPLACE = range(4)
 
 
 class BudgetError(ValueError):
@@ -57,8 +57,11 @@ class BudgetError(ValueError):
 class Noise(NamedTuple):
     """Noise that a policy adds for privacy."""
 
-    kind: int = NO_NOISE
-    scale: float = 0.0  # Laplace: 1 / epsilon; Gaussian: sigma
+    kind: int
+    scale: float  # Laplace: 1 / epsilon; Gaussian: sigma
+
+
+NO_NOISE = Noise(NONE, 0.0)
 
 
 class PhaseDesign(NamedTuple):
@@ -115,7 +118,7 @@ class EqualPulls(Plan):
     """Every active arm equally often in each phase, `pulls[p]` times; features do not matter."""
 
     def __init__(
-        self, sizes: Sequence[int], pulls: Sequence[int], noise: Noise = Noise(), *, accumulate: bool = False
+        self, sizes: Sequence[int], pulls: Sequence[int], noise: Noise = NO_NOISE, *, accumulate: bool = False
     ) -> None:
         super().__init__(sizes, noise, accumulate=accumulate)
         self.pulls = tuple(pulls)
@@ -157,7 +160,7 @@ def phase_log(run: Trajectory) -> tuple[Phase, ...]:
     >>> from bandits import SequentialHalving
     >>> from simulators import unstructured_instance
     >>> run = SequentialHalving().run(unstructured_instance(n_arms=7), 100, np.random.default_rng(0))
-    >>> [(phase.active.size, phase.pulls[0]) for phase in phase_log(run)]
+    >>> [(phase.active.size, int(phase.pulls[0])) for phase in phase_log(run)]
     [(7, 4), (4, 8), (2, 16)]
     """
     outcome = run.outcome
@@ -289,7 +292,7 @@ class Game(NamedTuple):
             if features.ndim != 2 or features.shape[0] != means.size or not np.isfinite(features).all():
                 raise ValueError(f"features: must be a finite matrix with {means.size} rows, one an arm")
         out_of_range = policy.rewards_out_of_range()
-        plan = policy.plan(features, means.size, budget) if means.size > 1 else Plan([1], Noise())
+        plan = policy.plan(features, means.size, budget) if means.size > 1 else Plan([1], NO_NOISE)
         form = as_compiled if compiled else as_interpreted
         # Clipping needs single rewards; otherwise a sum drawn at once is exact in law, and much faster.
         if hasattr(arms, "sum_kernel") and out_of_range != "clip":
@@ -417,7 +420,7 @@ def _play_phase(
             drawn[b] = total
         suspend(world_streams, r)
         resume(own_streams, r)
-        if kind != NO_NOISE and design.noise_on == ON_SUMS:
+        if kind != NONE and design.noise_on == ON_SUMS:
             for b in range(n_pulled):
                 drawn[b] += _noise(kind, design.noise_scale, own)
         if design.branch == ALL:
@@ -434,14 +437,14 @@ def _play_phase(
                 total = 0.0
                 for b in range(n_pulled):
                     total += design.solve[k, b] * drawn[b]
-                if kind != NO_NOISE and design.noise_on == ON_COORDINATES:
+                if kind != NONE and design.noise_on == ON_COORDINATES:
                     total += _noise(kind, design.noise_scale, own)
                 theta[k] = total
             for i in range(n_active):
                 total = 0.0
                 for k in range(rank):
                     total += design.rows[i, k] * theta[k]
-                if kind != NO_NOISE and design.noise_on == ON_MEANS:
+                if kind != NONE and design.noise_on == ON_MEANS:
                     total += _noise(kind, design.noise_scale, own)
                 estimates[r, i] = total
         suspend(own_streams, r)

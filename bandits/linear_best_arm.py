@@ -20,6 +20,7 @@ from algos.privacy import Epsilon
 from bandits.best_arm import laplace_noise, unique_best
 from bandits.fixed_budget import (
     G_OPTIMAL,
+    NO_NOISE,
     ON_COORDINATES,
     ON_MEANS,
     ON_SUMS,
@@ -55,7 +56,7 @@ class ODLinBAI(BestArmPolicy):
 
     def plan(self, features: NDArray[np.float64] | None, n_arms: int, budget: int) -> Plan:
         """max(1, ceil(log2 d)) rounds."""
-        return _plan(type(self).__name__, features, n_arms, budget, Noise(), ON_SUMS)
+        return _plan(type(self).__name__, features, n_arms, budget, NO_NOISE, ON_SUMS)
 
 
 @description
@@ -167,9 +168,7 @@ def _plan(
 class _ODPlan(Plan):
     """A G-optimal design and least squares for each active set."""
 
-    def __init__(
-        self, sizes: list[int], noise: Noise, features: NDArray[np.float64], pulls: float, place: int
-    ) -> None:
+    def __init__(self, sizes: list[int], noise: Noise, features: NDArray[np.float64], pulls: float, place: int) -> None:
         super().__init__(sizes, noise)
         self.features, self.pulls, self.place = features, pulls, place
 

@@ -17,6 +17,19 @@ from simulators.bit_predictors import (
     ThresholdBits,
     worst_bits,
 )
+from simulators.feature_files import read_features
+from simulators.linear_arms import (
+    BernoulliLinearArms,
+    BetaLinearArms,
+    LinearArms,
+    NormTenArms,
+    RewardTable,
+    SphereArms,
+    UniformLinearArms,
+    UnitBallArms,
+    pairs_instance,
+    unstructured_instance,
+)
 from simulators.page_adversaries import AugmentedMissingPage, MarkingTrap, MissingPage
 from simulators.predictors import DiscardBits, PhaseBits, PredictedTrace
 from simulators.shipped import shipped_trace, shipped_traces
@@ -37,10 +50,13 @@ __all__ = [
     "AdversarialBits",
     "AugmentedMissingPage",
     "BernoulliArms",
+    "BernoulliLinearArms",
+    "BetaLinearArms",
     "ConstantBits",
     "DiscardBits",
     "DriftingZipfTrace",
     "HistoryBits",
+    "LinearArms",
     "LognormalArrivals",
     "LoopTrace",
     "MarkingTrap",
@@ -48,6 +64,7 @@ __all__ = [
     "MissingPage",
     "NextArrivals",
     "NoisyBeladyBits",
+    "NormTenArms",
     "NormalArrivals",
     "PLECOArrivals",
     "PLECOBits",
@@ -56,14 +73,21 @@ __all__ = [
     "PopularityArrivals",
     "PredictedTrace",
     "RandomWalkTrace",
+    "RewardTable",
     "ScanTrace",
+    "SphereArms",
     "StackDistanceTrace",
     "ThresholdBits",
     "Trace",
+    "UniformLinearArms",
     "UniformTrace",
+    "UnitBallArms",
     "WorkingSetTrace",
     "ZipfTrace",
+    "pairs_instance",
+    "read_features",
     "shipped_trace",
     "shipped_traces",
+    "unstructured_instance",
     "worst_bits",
 ]

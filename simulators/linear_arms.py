@@ -109,7 +109,8 @@ class LinearArms:
         ValueError
             Names the line and the column of the first value that is no finite number.
         """
-        return cls(read_features(path, delimiter=delimiter, header=header), theta, **more)
+        features = read_features(path, delimiter=delimiter, header=header)
+        return cls(features=features, theta=np.asarray(theta), **more)
 
     @property
     def means(self) -> NDArray[np.float64]:
@@ -309,7 +310,7 @@ class NormTenArms:
     def sample(self, rng: np.random.Generator) -> UniformLinearArms:
         """Draw w for each arm after the third."""
         drawn = [[1.0, w] for w in 0.8 * rng.random(self.n_arms - 3)]
-        return UniformLinearArms([[0.0, 1.0], [0.0, 0.9], [10.0, 0.0], *drawn], [0.045, 0.5])
+        return UniformLinearArms(np.array([[0.0, 1.0], [0.0, 0.9], [10.0, 0.0], *drawn]), np.array([0.045, 0.5]))
 
 
 @description
@@ -448,7 +449,9 @@ def _sum_uniform(params, arm, first, count, rng):
 def _pull_beta(params, arm, rng):
     mean = params.means[arm]
     # At 0 and 1 the law is a point, and a Beta variate has no such shape.
-    return mean if mean <= 0.0 or mean >= 1.0 else rng.beta(params.concentration * mean, params.concentration * (1 - mean))
+    return (
+        mean if mean <= 0.0 or mean >= 1.0 else rng.beta(params.concentration * mean, params.concentration * (1 - mean))
+    )
 
 
 @njit(cache=True)
