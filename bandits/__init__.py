@@ -25,7 +25,7 @@ from bandits.dp_best_arm_bounds import (
     two_arm_floor,
 )
 from bandits.dp_best_arm_laws import elimination_law, max_det_error, preference_law, three_arm_error, two_arm_error
-from bandits.error_rate import ErrorRate, clopper_pearson, error_rate
+from bandits.error_rates import ErrorRate, clopper_pearson, error_rate
 from bandits.fixed_budget import BestArmPolicy, BudgetError, Phase, phase_log
 from bandits.linear_best_arm import DPOD, ODLinBAI, od_lin_bai_bound, od_schedule
 from bandits.policy import Arms, CustomPolicy, Policy, PolicyKernels

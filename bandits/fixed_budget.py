@@ -43,6 +43,8 @@ OutOfRange = Literal["raise", "clip"]
 BRANCHES = ("all", "max-det", "g-optimal")
 ALL, MAX_DET, G_OPTIMAL = range(3)
 ON_SUMS, ON_COORDINATES, ON_MEANS = range(3)
+_ROUNDING = 1e-12  # means computed from features that are equal but for rounding are equal
+
 NONE, LAPLACE, GAUSSIAN, DISCRETE_LAPLACE = range(4)
 
 
@@ -256,14 +258,13 @@ class BestArmPolicy:
         nature = own if world is None else check_generator(world, "world")
         game = Game.of(self, realize(arms, nature), horizon, compiled=compiled)
         final, pulls, logged = play(game, 1, own, no_streams(), nature, no_streams(), log=True)
-        arm, best = int(final[0]), game.means.max()
-        wrong = [float(game.means[leader] < best) for leader in logged["leaders"]]
+        arm = int(final[0])
         rounds = np.cumsum(logged["phase_pulls"].sum(axis=1))
         kept = np.diff(rounds, append=-1) != 0  # a phase without a pull ends with the one before
-        outcome: dict[str, Any] = {"arm": arm, "error": float(game.means[arm] < best), "pulls": pulls[0]}
+        outcome: dict[str, Any] = {"arm": arm, "error": float(game.wrong[arm]), "pulls": pulls[0]}
         outcome |= self.spent() | {name: logged[name] for name in _LOGGED}
         metrics = {
-            "error": np.array(wrong)[kept] if wrong else np.empty(0),
+            "error": game.wrong[logged["leaders"]][kept].astype(np.float64),
             "active_arms": logged["active"][1:].sum(axis=1)[kept].astype(np.float64),
         }
         return Trajectory(rounds[kept], metrics, outcome)
@@ -273,7 +274,7 @@ class Game(NamedTuple):
     """Arms and a plan, ready to be played."""
 
     plan: Plan
-    means: NDArray[np.float64]
+    wrong: NDArray[np.bool_]  # (K,) arms that are not best
     params: Any
     draw_sum: Callable[..., Any]
     ranged: bool  # whether sums must fit rewards in [0, 1]
@@ -299,7 +300,9 @@ class Game(NamedTuple):
             draw = form(arms.sum_kernel())
         else:
             draw = form(_sum_of_pulls(form(arms.kernel()), out_of_range))
-        return cls(plan, means, arms.parameters(), draw, out_of_range is not None, form(_play_phase))
+        return cls(
+            plan, means < means.max() - _ROUNDING, arms.parameters(), draw, out_of_range is not None, form(_play_phase)
+        )
 
 
 _LOGGED = ("active", "phase_pulls", "estimates", "branch", "rank")
@@ -326,7 +329,7 @@ def play(
     logged : dict
         The log of replication 0, if asked for.
     """
-    plan, n_arms = game.plan, game.means.size
+    plan, n_arms = game.plan, game.wrong.size
     sizes = plan.sizes
     n_phases = len(sizes) - 1
     active = np.tile(np.arange(n_arms, dtype=np.int64), (replications, 1))

@@ -116,7 +116,7 @@ def error_rate(
     own_cell = dict(cell or {})
     world_cell = {name: value for name, value in own_cell.items() if name != "algorithm"}
     size = min(_MOST_IN_A_BATCH, max(_LEAST_IN_A_BATCH, -(-count // (2 * threads))))
-    size = max(1, min(size, _ENTRIES_OF_A_BATCH // game.means.size))
+    size = max(1, min(size, _ENTRIES_OF_A_BATCH // game.wrong.size))
 
     def batch(first: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         here = min(size, count - first)
@@ -134,7 +134,7 @@ def error_rate(
             parts = list(pool.map(batch, starts))
     named = np.concatenate([final for final, _ in parts])
     pulls = np.concatenate([used for _, used in parts])
-    return ErrorRate(named, game.means[named] < game.means.max(), pulls)
+    return ErrorRate(named, game.wrong[named], pulls)
 
 
 def clopper_pearson(events: int, trials: int, level: float = 0.95) -> tuple[float, float]:
