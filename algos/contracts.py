@@ -282,6 +282,9 @@ def _explain(cls: type, error: ValidationError) -> str:
             lines.append(f"{cls.__name__}: {field} is missing")
             continue
         reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        if not problem["loc"]:  # of the fields together: the reason names them
+            lines.append(f"{cls.__name__}: {reason}")
+            continue
         value = repr(problem["input"])
         shown = value if len(value) <= 80 else f"{value[:77]}..."
         lines.append(f"{cls.__name__}: {field} = {shown}: {reason}")

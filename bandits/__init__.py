@@ -1,8 +1,34 @@
 """Learners that choose arms."""
 
 from bandits.bayes_ucb import BayesUCB
+from bandits.best_arm import (
+    DPSequentialHalving,
+    DPSuccessiveRejects,
+    DPUniformAllocation,
+    SequentialHalving,
+    SuccessiveRejects,
+    UniformAllocation,
+    rejects_schedule,
+    sequential_halving_bound,
+    successive_rejects_bound,
+    uniform_allocation_bound,
+)
 from bandits.changing import DiscountedUCB, SlidingWindowUCB
+from bandits.dp_best_arm import DPBAI, DPBAIGauss, survivor_schedule
+from bandits.dp_best_arm_bounds import (
+    Hardness,
+    budget_for_error,
+    dp_bai_bound,
+    dp_bai_gauss_bound,
+    dp_bai_rate,
+    dp_od_bound,
+    hardness,
+    noisy_difference_bound,
+    two_arm_floor,
+)
+from bandits.dp_best_arm_laws import elimination_law, max_det_error, preference_law, three_arm_error, two_arm_error
 from bandits.elimination import SuccessiveElimination, successive_elimination_bound
+from bandits.error_rates import ErrorRate, clopper_pearson, error_rate
 from bandits.exp3 import (
     Exp3,
     Exp3Gain,
@@ -14,6 +40,7 @@ from bandits.exp3 import (
     exp3_ix_bound,
 )
 from bandits.exp4 import Exp4, exp4_bound
+from bandits.fixed_budget import BestArmPolicy, BudgetError, Phase, phase_log
 from bandits.gaussian_thompson import GaussianThompson
 from bandits.greedy import (
     DecayingEpsilonGreedy,
@@ -26,6 +53,7 @@ from bandits.imed import IMED
 from bandits.kl_ucb import KLUCB, KLUCBPlusPlus, klucb_bound
 from bandits.lin_ts import LinTS
 from bandits.linear import DisjointLinUCB, LinUCB, oful_bound, oful_radius, oful_uniform_bound
+from bandits.linear_best_arm import DPOD, ODLinBAI, od_lin_bai_bound, od_schedule
 from bandits.lower_bounds import lai_robbins_constant, minimax_bernoulli_bound, minimax_gaussian_bound
 from bandits.moss import MOSS, moss_bound, moss_unit_bound
 from bandits.policy import Arms, CustomPolicy, Policy, PolicyKernels
@@ -37,6 +65,8 @@ from bandits.ucb_variance import UCBV, UCBTuned, ucbv_bound
 from bandits.uniform import RoundRobin, UniformRandom, round_robin_regret, uniform_regret
 
 __all__ = [
+    "DPBAI",
+    "DPOD",
     "IMED",
     "KLUCB",
     "MOSS",
@@ -46,32 +76,53 @@ __all__ = [
     "Arms",
     "AsymptoticUCB",
     "BayesUCB",
+    "BestArmPolicy",
+    "BudgetError",
     "CustomPolicy",
+    "DPBAIGauss",
+    "DPSequentialHalving",
+    "DPSuccessiveRejects",
+    "DPUniformAllocation",
     "DecayingEpsilonGreedy",
     "DiscountedUCB",
     "DisjointLinUCB",
     "EpsilonGreedy",
+    "ErrorRate",
     "Exp3",
     "Exp3Gain",
     "Exp3IX",
     "Exp4",
     "ExploreThenCommit",
     "GaussianThompson",
+    "Hardness",
     "KLUCBPlusPlus",
     "LinTS",
     "LinUCB",
+    "ODLinBAI",
+    "Phase",
     "Policy",
     "PolicyKernels",
     "RoundRobin",
+    "SequentialHalving",
     "SlidingWindowUCB",
     "Softmax",
     "SuccessiveElimination",
+    "SuccessiveRejects",
     "ThompsonSampling",
     "TsallisINF",
     "UCBTuned",
+    "UniformAllocation",
     "UniformRandom",
     "asymptotic_ucb_bound",
+    "budget_for_error",
+    "clopper_pearson",
+    "dp_bai_bound",
+    "dp_bai_gauss_bound",
+    "dp_bai_rate",
+    "dp_od_bound",
+    "elimination_law",
     "epsilon_greedy_lower_bound",
+    "error_rate",
     "exp3_anytime_bound",
     "exp3_bound",
     "exp3_gain_bound",
@@ -79,22 +130,37 @@ __all__ = [
     "exp3_ix_bound",
     "exp4_bound",
     "explore_then_commit_bound",
+    "hardness",
     "klucb_bound",
     "lai_robbins_constant",
+    "max_det_error",
     "minimax_bernoulli_bound",
     "minimax_gaussian_bound",
     "moss_bound",
     "moss_unit_bound",
+    "noisy_difference_bound",
+    "od_lin_bai_bound",
+    "od_schedule",
     "oful_bound",
     "oful_radius",
     "oful_uniform_bound",
+    "phase_log",
+    "preference_law",
+    "rejects_schedule",
     "round_robin_regret",
+    "sequential_halving_bound",
     "successive_elimination_bound",
+    "successive_rejects_bound",
+    "survivor_schedule",
     "thompson_bayesian_bound",
+    "three_arm_error",
     "tsallis_inf_bound",
+    "two_arm_error",
+    "two_arm_floor",
     "ucb1_bound",
     "ucb_bound",
     "ucb_minimax_bound",
     "ucbv_bound",
+    "uniform_allocation_bound",
     "uniform_regret",
 ]

@@ -33,6 +33,19 @@ from simulators.bit_predictors import (
 )
 from simulators.contextual import AdvisedRewards, ContextualRewards, LinearContexts
 from simulators.delayed import DelayedFeedback
+from simulators.feature_files import read_features
+from simulators.linear_arms import (
+    BernoulliLinearArms,
+    BetaLinearArms,
+    LinearArms,
+    NormTenArms,
+    RewardTable,
+    SphereArms,
+    UniformLinearArms,
+    UnitBallArms,
+    pairs_instance,
+    unstructured_instance,
+)
 from simulators.page_adversaries import AugmentedMissingPage, MarkingTrap, MissingPage
 from simulators.predictors import DiscardBits, PhaseBits, PredictedTrace
 from simulators.replayed_arms import LoggedArms, TableArms
@@ -56,7 +69,9 @@ __all__ = [
     "AdvisedRewards",
     "AugmentedMissingPage",
     "BernoulliArms",
+    "BernoulliLinearArms",
     "BetaArms",
+    "BetaLinearArms",
     "ConstantBits",
     "ContextualRewards",
     "DelayedFeedback",
@@ -65,6 +80,7 @@ __all__ = [
     "ExponentialArms",
     "GaussianArms",
     "HistoryBits",
+    "LinearArms",
     "LinearContexts",
     "LoggedArms",
     "LognormalArrivals",
@@ -74,6 +90,7 @@ __all__ = [
     "MissingPage",
     "NextArrivals",
     "NoisyBeladyBits",
+    "NormTenArms",
     "NormalArrivals",
     "PLECOArrivals",
     "PLECOBits",
@@ -84,7 +101,9 @@ __all__ = [
     "PopularityArrivals",
     "PredictedTrace",
     "RandomWalkTrace",
+    "RewardTable",
     "ScanTrace",
+    "SphereArms",
     "StackDistanceTrace",
     "StochasticallyConstrainedArms",
     "SwitchingRewards",
@@ -93,10 +112,15 @@ __all__ = [
     "Trace",
     "TruncatedExponentialArms",
     "UniformArms",
+    "UniformLinearArms",
     "UniformTrace",
+    "UnitBallArms",
     "WorkingSetTrace",
     "ZipfTrace",
+    "pairs_instance",
+    "read_features",
     "shipped_trace",
     "shipped_traces",
+    "unstructured_instance",
     "worst_bits",
 ]

@@ -34,6 +34,27 @@ from bandits import (
     ThompsonSampling,
     UCBTuned,
     UniformRandom,
+from algos import (
+    clean_pages,
+    g_optimal_design,
+    max_det_collection,
+    miss_ratio_curves,
+    optimal_paging,
+    phase_bits,
+    predictions,
+)
+from algos.optimal_design import rank_of_rows
+from bandits import (
+    DPBAI,
+    DPOD,
+    UCB1,
+    DPBAIGauss,
+    DPSequentialHalving,
+    DPSuccessiveRejects,
+    ODLinBAI,
+    SequentialHalving,
+    SuccessiveRejects,
+    ThompsonSampling,
 )
 from online.paging import (
     ARC,
@@ -67,14 +88,18 @@ from online.paging import (
 from simulators import (
     AugmentedMissingPage,
     BernoulliArms,
+    BernoulliLinearArms,
+    BetaLinearArms,
     HistoryBits,
     LognormalArrivals,
     MissingPage,
     NoisyBeladyBits,
     PLECOArrivals,
     PopularityArrivals,
+    RewardTable,
     ThresholdBits,
     Trace,
+    UniformLinearArms,
     ZipfTrace,
     page_ids,
     traces,
@@ -82,6 +107,7 @@ from simulators import (
 
 MODULES = (
     "algos.miss_ratio_curves",
+    "algos.optimal_design",
     "algos.optimal_paging",
     "algos.phases",
     "algos.predictions",
@@ -99,6 +125,9 @@ MODULES = (
     "bandits.exp4",
     "bandits.lin_ts",
     "bandits.linear",
+    "algos.privacy",
+    "algos.replication_streams",
+    "bandits.fixed_budget",
     "bandits.policy",
     "bandits.softmax",
     "bandits.thompson",
@@ -125,6 +154,7 @@ MODULES = (
     "simulators.arrival_predictors",
     "simulators.bit_predictors",
     "simulators.contextual",
+    "simulators.linear_arms",
     "simulators.page_adversaries",
     "simulators.page_ids",
     "simulators.replayed_arms",
@@ -223,6 +253,50 @@ def test_bandit_policies(means, horizon, seed):
     slow = interpreted_all_the_way(lambda: runs(False))
     for policy, one, other in zip(BANDITS, runs(True), slow, strict=True):
         assert one.equals(other), policy
+
+
+@settings(max_examples=8)
+@given(st.sampled_from([2, 5, 6, 7, 45]), st.integers(1, 3), st.integers(0, 2**32))
+def test_best_arm_policies(n_arms, dimension, seed):
+    rng = np.random.default_rng(seed)
+    features, theta = rng.random((n_arms, dimension)), rng.dirichlet(np.ones(dimension)) / 2
+    budget = 20 * n_arms + 100
+    table = RewardTable(rng.integers(0, 2, size=(n_arms, budget)), features)
+    games = [
+        (policy, arms)
+        for arms in (BernoulliLinearArms(features, theta), table)
+        for policy in (
+            *(SequentialHalving(), SuccessiveRejects(), *([DPSuccessiveRejects(0.3)] if n_arms < 10 else [])),
+            *(DPSequentialHalving(0.3, "discrete_laplace"), DPBAI(0.3), DPBAIGauss(0.3, 0.01), ODLinBAI()),
+            *(DPOD(0.3), DPOD(0.3, "theta"), DPOD(0.3, "means")),
+        )
+    ]
+    games += [(DPBAI(0.3), kind(features, theta)) for kind in (UniformLinearArms, BetaLinearArms)]
+    games += [(DPBAI(0.3), BernoulliArms(features @ theta)), (DPBAI(0.3, out_of_range="clip"), table)]
+    for policy, arms in games:
+        fast = policy.run(arms, budget, np.random.default_rng(seed))
+        slow = interpreted_all_the_way(
+            lambda p=policy, a=arms: p.run(a, budget, np.random.default_rng(seed), compiled=False)
+        )
+        assert fast.equals(slow), (policy, arms)
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 2**32))
+def test_optimal_designs(n_arms, dimension, seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(n_arms, dimension)) @ rng.normal(size=(dimension, dimension))
+    subsets = rng.integers(0, n_arms, size=(5, 4))
+
+    def values():
+        found = max_det_collection(rows)
+        return (
+            *(part.tobytes() for part in found),
+            g_optimal_design(rows).tobytes(),
+            rank_of_rows(rows, subsets, 3).tobytes(),
+        )
+
+    assert interpreted_all_the_way(values) == values()
 
 
 @settings(max_examples=40)
