@@ -1,5 +1,6 @@
 """Learners that choose arms."""
 
+from bandits.disjoint_linear import DisjointLinUCB
 from bandits.exp3 import (
     Exp3,
     Exp3Gain,
@@ -12,7 +13,7 @@ from bandits.exp3 import (
 )
 from bandits.exp4 import Exp4, exp4_bound
 from bandits.lin_ts import LinTS
-from bandits.linear import DisjointLinUCB, LinUCB, oful_bound, oful_radius, oful_uniform_bound
+from bandits.linear import LinUCB, oful_bound, oful_radius, oful_uniform_bound
 from bandits.policy import Arms, CustomPolicy, Policy, PolicyKernels
 from bandits.thompson import ThompsonSampling, thompson_bayesian_bound
 from bandits.tsallis_inf import TsallisINF, tsallis_inf_bound

@@ -63,6 +63,7 @@ MODULES = (
     "algos.optimal_paging",
     "algos.phases",
     "algos.predictions",
+    "bandits.disjoint_linear",
     "bandits.exp3",
     "bandits.exp4",
     "bandits.lin_ts",
