@@ -368,7 +368,7 @@ def invert(gram, factor, inverse):
             total = gram[i, j]
             for k in range(j):
                 total -= factor[i, k] * factor[j, k]
-            # Where features are beyond what float64 can tell from the ridge, rounding must not leave a root of less than 0.
+            # Rounding must not leave a root of less than 0 where features drown the ridge.
             factor[i, j] = math.sqrt(max(total, 1e-300)) if i == j else total / factor[j, j]
         log_det += 2.0 * math.log(factor[j, j])
     for column in range(d):

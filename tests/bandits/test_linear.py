@@ -38,9 +38,6 @@ def on_a_sphere(n, d, seed, length=1.0):
     return length * vectors / np.linalg.norm(vectors, axis=1)[:, None]
 
 
-# Where only choices matter, runs are interpreted: compiled ones are the same to the last bit (test_world_twins.py).
-
-
 def test_the_values_of_the_specification():
     policy = LinUCB(noise=0.5, norm_bound=1.0, delta=0.01)
     kernels = policy.kernels()
@@ -73,7 +70,7 @@ def test_every_choice_of_linucb_is_that_of_the_formula(n_arms, d, horizon, seed,
 @given(*games, st.sampled_from([None, 0.0, 0.6]))
 def test_every_choice_of_disjoint_linucb_is_that_of_the_formula(n_arms, d, horizon, seed, exploration):
     shown, rewards = generator(seed).normal(size=(horizon, n_arms, d)), generator([seed, 1]).random((horizon, n_arms))
-    played = arms_played(DisjointLinUCB(exploration, delta=0.1), rewards, generator(seed), shown, compiled=False)
+    played = arms_played(DisjointLinUCB(exploration, delta=0.1), rewards, generator(seed), shown)
     alpha = 1 + math.sqrt(math.log(20) / 2) if exploration is None else exploration
     assert played == reference.disjoint_lin_ucb(shown, rewards, alpha, 1.0)
 
@@ -82,7 +79,7 @@ def test_every_choice_of_disjoint_linucb_is_that_of_the_formula(n_arms, d, horiz
 @given(*games, st.sampled_from([None, 0.2]))
 def test_every_choice_of_lints_is_that_of_the_formula(n_arms, d, horizon, seed, delta):
     shown, rewards = generator(seed).normal(size=(horizon, n_arms, d)), generator([seed, 1]).random((horizon, n_arms))
-    played = arms_played(LinTS(noise=0.3, delta=delta, ridge=2.0), rewards, generator(seed), shown, compiled=False)
+    played = arms_played(LinTS(noise=0.3, delta=delta, ridge=2.0), rewards, generator(seed), shown)
     spread = (lambda t: 0.3) if delta is None else (lambda t: 0.3 * math.sqrt(9 * d * math.log(t / delta)))
     assert played == reference.lin_ts(shown, rewards, generator(seed), spread, 2.0)
 
