@@ -14,6 +14,7 @@ from bandits.best_arm import (
     uniform_allocation_bound,
 )
 from bandits.changing import DiscountedUCB, SlidingWindowUCB
+from bandits.disjoint_linear import DisjointLinUCB
 from bandits.dp_best_arm import DPBAI, DPBAIGauss, survivor_schedule
 from bandits.dp_best_arm_bounds import (
     Hardness,
@@ -52,7 +53,7 @@ from bandits.greedy import (
 from bandits.imed import IMED
 from bandits.kl_ucb import KLUCB, KLUCBPlusPlus, klucb_bound
 from bandits.lin_ts import LinTS
-from bandits.linear import DisjointLinUCB, LinUCB, oful_bound, oful_radius, oful_uniform_bound
+from bandits.linear import LinUCB, oful_bound, oful_radius, oful_uniform_bound
 from bandits.linear_best_arm import DPOD, ODLinBAI, od_lin_bai_bound, od_schedule
 from bandits.lower_bounds import lai_robbins_constant, minimax_bernoulli_bound, minimax_gaussian_bound
 from bandits.moss import MOSS, moss_bound, moss_unit_bound

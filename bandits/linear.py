@@ -1,9 +1,8 @@
-"""LinUCB: optimism for rewards that are linear in features of the arms, in one model or in one model an arm.
+"""LinUCB: optimism for rewards that are linear in features of the arms.
 
 Sources: Y. Abbasi-Yadkori, D. Pal, C. Szepesvari, "Improved algorithms for linear stochastic bandits", 2011 (OFUL:
 Theorem 2 for the confidence set, Theorem 3 for the regret, Section 5.1 for rare switching); T. Lattimore and
-C. Szepesvari, "Bandit Algorithms", 2020, Theorem 19.2; L. Li, W. Chu, J. Langford, R. E. Schapire,
-"A contextual-bandit approach to personalized news article recommendation", 2010, Algorithm 1 (disjoint models).
+C. Szepesvari, "Bandit Algorithms", 2020, Theorem 19.2.
 
 Ridge regression keeps the inverse of V = ridge I + sum a a^T by the Sherman-Morrison formula, and with it ln det V, the
 estimate, and for the arms at hand their estimated means and squared widths a^T V^-1 a: O(K d + d^2) a round where the
@@ -27,7 +26,6 @@ from algos.kernels import hold
 from bandits.policy import Arms, Policy, PolicyKernels
 
 __all__ = [
-    "DisjointLinUCB",
     "LinUCB",
     "oful_bound",
     "oful_radius",
@@ -37,7 +35,7 @@ __all__ = [
 _Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 _Chance = Annotated[float, Field(gt=0.0, lt=1.0)]
 
-_AFRESH = 1000  # updates between two computations from V itself
+AFRESH = 1000  # updates between two computations from V itself
 
 
 class _State(NamedTuple):
@@ -113,7 +111,7 @@ class LinUCB(Policy):
 
     def kernels(self) -> PolicyKernels:
         """The functions of the policy."""
-        return PolicyKernels(_init, _select, _update, observe=_observe, recall=_chosen, summary=_summary)
+        return PolicyKernels(_init, _select, _update, observe=_observe, recall=recall_chosen, summary=_summary)
 
     def parameters_for(self, arms: Any, horizon: int) -> _Parameters:
         """The features and what the radius is made of."""
@@ -125,46 +123,6 @@ class LinUCB(Policy):
         check_features(self, arms)
         if self.switching > 0 and not hasattr(arms, "features"):
             raise ValueError(f"LinUCB: switching = {self.switching}: needs arms whose features stay")
-
-
-@description
-class DisjointLinUCB(Policy):
-    """LinUCB with a regression of its own for each arm.
-
-    Plays the arm whose features a maximise <a, estimate of the arm> + exploration * sqrt(a^T V_arm^-1 a), the first of
-    several. Arms bring features as for `LinUCB`.
-
-    Parameters
-    ----------
-    exploration : float >= 0, optional
-        Weight of the widths; 1 + sqrt(ln(2 / delta) / 2) when omitted.
-    delta : float in (0, 1)
-        Chance that a round's interval is wrong, for the default weight.
-    ridge : float > 0
-        Weight of the ridge penalty; 1 in the paper.
-
-    Notes
-    -----
-    No regret bound is known for this form; the paper's reasoning takes the rewards for independent of the choices.
-    O(K d^2) a round.
-    """
-
-    exploration: NonNegative | None = None
-    delta: _Chance = 0.05
-    ridge: _Positive = 1.0
-
-    def kernels(self) -> PolicyKernels:
-        """The functions of the policy."""
-        return PolicyKernels(_init_disjoint, _select_disjoint, _update_disjoint, observe=_see, recall=_chosen)
-
-    def parameters_for(self, arms: Any, horizon: int) -> tuple[NDArray[np.float64], float, float]:
-        """The features, the ridge and the weight of the widths."""
-        default = 1 + math.sqrt(math.log(2 / self.delta) / 2)
-        return features_of(arms), self.ridge, default if self.exploration is None else self.exploration
-
-    def check(self, arms: Arms) -> None:
-        """Refuse arms without features."""
-        check_features(self, arms)
 
 
 def features_of(arms: Any) -> NDArray[np.float64]:
@@ -308,7 +266,7 @@ def _look(state):
 
 
 @njit(cache=True, forceinline=True)
-def _see(state, params, t, context):
+def see_features(state, params, t, context):
     features = state.features
     for i in range(features.shape[0]):
         for j in range(features.shape[1]):
@@ -317,17 +275,17 @@ def _see(state, params, t, context):
 
 @njit(cache=True, forceinline=True)
 def _observe(state, params, t, context):
-    _see(state, params, t, context)
+    see_features(state, params, t, context)
     _look(state)
 
 
 @njit(cache=True, forceinline=True)
-def _chosen(state):
+def recall_chosen(state):
     return state.chosen
 
 
 @njit(cache=True, forceinline=True)
-def _choose(state, arm):
+def choose(state, arm):
     for j in range(state.chosen.size):
         state.chosen[j] = state.features[arm, j]
 
@@ -344,7 +302,7 @@ def _select(state, params, t, rng):
             if index > best:
                 best, arm = index, i
         numbers[1], state.counts[1] = numbers[0], arm
-    _choose(state, arm)
+    choose(state, arm)
     hold(means, widths, numbers, state.counts)
     return arm
 
@@ -353,7 +311,7 @@ def _select(state, params, t, rng):
 def _update(state, params, t, arm, reward):
     features, moments, estimate = state.features, state.moments, state.estimate
     chosen, direction, d = state.chosen, state.direction, state.chosen.size
-    width = _learn(state.gram, state.inverse, chosen, direction)
+    width = add_direction(state.gram, state.inverse, chosen, direction)
     predicted = 0.0
     for j in range(d):
         predicted += chosen[j] * estimate[j]
@@ -369,17 +327,17 @@ def _update(state, params, t, arm, reward):
         state.widths[i] -= product * product / (1.0 + width)
     state.numbers[0] += math.log1p(width)
     state.counts[0] += 1
-    if state.counts[0] % _AFRESH == 0:
-        log_det = _invert(state.gram, state.factor, state.inverse)
+    if state.counts[0] % AFRESH == 0:
+        log_det = invert(state.gram, state.factor, state.inverse)
         state.numbers[0] = max(0.0, log_det - d * math.log(params.ridge))
-        _multiply(state.inverse, moments, estimate)
+        multiply(state.inverse, moments, estimate)
         _look(state)
     hold(features, moments, estimate, chosen, direction, state.gram, state.inverse, state.factor)
     hold(state.means, state.widths, state.numbers, state.counts)
 
 
 @njit(cache=True, forceinline=True)
-def _multiply(matrix, vector, product):
+def multiply(matrix, vector, product):
     for i in range(vector.size):
         total = 0.0
         for j in range(vector.size):
@@ -388,10 +346,10 @@ def _multiply(matrix, vector, product):
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def _learn(gram, inverse, a, direction):
+def add_direction(gram, inverse, a, direction):
     """Add a a^T to V and keep its inverse; direction = V^-1 a and the value a^T V^-1 a are those before."""
     d, width = a.size, 0.0
-    _multiply(inverse, a, direction)
+    multiply(inverse, a, direction)
     for i in range(d):
         width += a[i] * direction[i]
     for i in range(d):
@@ -402,7 +360,7 @@ def _learn(gram, inverse, a, direction):
 
 
 @njit(cache=True, error_model="numpy")
-def _invert(gram, factor, inverse):
+def invert(gram, factor, inverse):
     """The inverse of V by its Cholesky factor; returns ln det V."""
     d, log_det = gram.shape[0], 0.0
     for j in range(d):
@@ -410,7 +368,8 @@ def _invert(gram, factor, inverse):
             total = gram[i, j]
             for k in range(j):
                 total -= factor[i, k] * factor[j, k]
-            factor[i, j] = math.sqrt(total) if i == j else total / factor[j, j]
+            # Rounding must not leave a root of less than 0 where features drown the ridge.
+            factor[i, j] = math.sqrt(max(total, 1e-300)) if i == j else total / factor[j, j]
         log_det += 2.0 * math.log(factor[j, j])
     for column in range(d):
         for i in range(d):
@@ -430,61 +389,3 @@ def _invert(gram, factor, inverse):
 @njit(cache=True)
 def _summary(state):
     return _Estimate(state.estimate, state.numbers[0])
-
-
-class _Disjoint(NamedTuple):
-    features: np.ndarray  # (K, d) float64, of the arms at hand
-    grams: np.ndarray  # (K, d, d) float64, V of each arm
-    inverses: np.ndarray  # (K, d, d) float64
-    moments: np.ndarray  # (K, d) float64
-    estimates: np.ndarray  # (K, d) float64
-    chosen: np.ndarray  # (d,) float64, features of the arm pulled last
-    direction: np.ndarray  # (d,) float64
-    factor: np.ndarray  # (d, d) float64
-    pulls: np.ndarray  # (K,) int64
-
-
-@njit(cache=True)
-def _init_disjoint(n_arms, params):
-    features = params[0].copy()
-    k, d = features.shape
-    grams, inverses = np.zeros((k, d, d)), np.zeros((k, d, d))
-    for i in range(k):
-        grams[i], inverses[i] = params[1] * np.eye(d), np.eye(d) / params[1]
-    return _Disjoint(
-        features, grams, inverses, np.zeros((k, d)), np.zeros((k, d)),
-        np.zeros(d), np.zeros(d), np.zeros((d, d)), np.zeros(k, np.int64),
-    )  # fmt: skip
-
-
-@njit(cache=True, forceinline=True, error_model="numpy")
-def _select_disjoint(state, params, t, rng):
-    features, inverses, estimates = state.features, state.inverses, state.estimates
-    best, arm, d = -math.inf, 0, features.shape[1]
-    for i in range(features.shape[0]):
-        mean, width = 0.0, 0.0
-        for j in range(d):
-            row = 0.0
-            for k in range(d):
-                row += inverses[i, j, k] * features[i, k]
-            width += features[i, j] * row
-            mean += features[i, j] * estimates[i, j]
-        index = mean + params[2] * math.sqrt(max(0.0, width))
-        if index > best:
-            best, arm = index, i
-    _choose(state, arm)
-    hold(features, inverses, estimates)
-    return arm
-
-
-@njit(cache=True, forceinline=True, error_model="numpy")
-def _update_disjoint(state, params, t, arm, reward):
-    gram, inverse = state.grams[arm], state.inverses[arm]
-    _learn(gram, inverse, state.chosen, state.direction)
-    for j in range(state.chosen.size):
-        state.moments[arm, j] += reward * state.chosen[j]
-    state.pulls[arm] += 1
-    if state.pulls[arm] % _AFRESH == 0:
-        _invert(gram, state.factor, inverse)
-    _multiply(inverse, state.moments[arm], state.estimates[arm])
-    hold(gram, inverse, state.chosen, state.direction, state.moments, state.estimates, state.factor, state.pulls)

@@ -117,6 +117,7 @@ MODULES = (
     "bandits.kl_ucb",
     "bandits.moss",
     "bandits.plausible",
+    "bandits.disjoint_linear",
     "bandits.exp3",
     "bandits.exp4",
     "bandits.lin_ts",

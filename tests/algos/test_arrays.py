@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from algos.arrays import FiniteMatrix, FiniteVector, Probabilities
+from algos.arrays import FiniteMatrix, FiniteTensor, FiniteVector, PositiveVector, Probabilities, ProbabilityMatrix
 from algos.contracts import description
 
 
@@ -12,6 +12,9 @@ class Arrays:
     vector: FiniteVector = (0.0,)
     matrix: FiniteMatrix = ((0.0,),)
     shares: Probabilities = (0.5,)
+    tensor: FiniteTensor = (((0.0,),),)
+    scales: PositiveVector = (1.0,)
+    chances: ProbabilityMatrix = ((0.5,),)
 
 
 def test_arrays_are_float64_copies_that_cannot_be_changed():
@@ -48,6 +51,11 @@ def test_any_sequence_of_numbers_is_a_vector(vector):
         ("shares", [0.5, -0.1], r"entry 1 is -0.1; every entry must be in \[0, 1\]"),
         ("shares", [1.5], r"entry 0 is 1.5; every entry must be in \[0, 1\]"),
         ("shares", [math.nan], "entry 0 is nan"),
+        ("tensor", [[1.0]], "must be a non-empty array of three dimensions"),
+        ("tensor", [[[1.0, math.nan]]], r"entry \(0, 0, 1\) is nan; every entry must be finite"),
+        ("scales", [1.0, 0.0], "entry 1 is 0.0; every entry must be finite and > 0"),
+        ("scales", [math.inf], "entry 0 is inf; every entry must be finite and > 0"),
+        ("chances", [[0.5, 1.5]], r"entry \(0, 1\) is 1.5; every entry must be in \[0, 1\]"),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_place_and_range(field, value, message):

@@ -318,6 +318,6 @@ def test_contexts_are_shown_only_to_policies_that_look():
 
 def test_recorded_arms_are_those_of_the_trajectory():
     rewards = generator(1).random((50, 3))
-    played = arms_played(Exp3(), rewards, generator(2))
+    played = arms_played(Exp3(), rewards, generator(2), compiled=True)
     run = Exp3().run(AdversarialRewards(rewards), 50, generator(2))
     assert np.bincount(played, minlength=3).tolist() == run.outcome["pulls"].tolist()

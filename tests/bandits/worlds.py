@@ -53,7 +53,8 @@ def pull_and_record(world, arm, rng):
     return world[0][world[3][0], arm]
 
 
-def arms_played(policy, rewards, rng, features=None, compiled=True):
+def arms_played(policy, rewards, rng, features=None, compiled=False):
+    """The arm of each round, interpreted: compiled runs are the same to the last bit (test_world_twins.py)."""
     world = Recording(rewards, features)
     policy.run(world, len(world.rewards), rng, checkpoints=[len(world.rewards)], compiled=compiled)
     return world.played.tolist()
