@@ -7,8 +7,7 @@ pulled. So the state keeps a pivot, put between the two largest indices when the
 arm alone is above the pivot it has the largest index, and the round costs K comparisons. Choices are the same as by
 solving for all arms.
 
-The comparison of an evidence with a level is trusted only beyond a slack that covers the rounding of both: what is
-within it is solved for, so that equal arms have equal indices and ties are ties.
+Equal arms have equal evidence, so that both or none of them are above the pivot, and ties are left to the solver.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from algos.kernels import hold
 
 __all__ = ["PlausibleState", "first_state", "largest_index"]
 
-_SLACK = 1e-13  # of the evidence, for each pull
+_SLACK = 1e-13  # rounding of the evidence, for each pull: no arm that may tie is left out when solving
 _NEARER_TO_THE_SECOND = 0.25  # the best index falls when pulled; the second grows as the level, slowly
 
 
@@ -33,8 +32,7 @@ class PlausibleState(NamedTuple):
 
     pulls: np.ndarray  # (K,) float64, times each arm was played
     rewards: np.ndarray  # (K,) float64, sum of its rewards
-    surely: np.ndarray  # (K,) float64: the index is above the pivot if this is below the level
-    maybe: np.ndarray  # (K,) float64: it is not if this is above the level
+    against: np.ndarray  # (K,) float64, evidence against the pivot less the allowance: below the level if it is too low
     allowances: np.ndarray  # (K,) float64, added to the level for this arm alone
     pivot: np.ndarray  # (1,) float64
 
@@ -45,7 +43,6 @@ def first_state(n_arms: int) -> PlausibleState:
     return PlausibleState(
         np.zeros(n_arms),
         np.zeros(n_arms),
-        np.full(n_arms, -np.inf),
         np.full(n_arms, -np.inf),
         np.zeros(n_arms),
         np.zeros(1),
@@ -70,19 +67,17 @@ def largest_index(
 
     @njit(forceinline=True, error_model="numpy")
     def select(state, params, t, rng):
-        surely, maybe = state.surely, state.maybe
-        arm = t - 1
-        if t > surely.size:
+        against, arm = state.against, t - 1
+        if t > against.size:
             now = level(params, t)
-            above, not_below, arm = 0, 0, 0
-            for i in range(surely.size):
-                if surely[i] < now:
+            above = 0
+            for i in range(against.size):
+                if against[i] < now:
                     above += 1
                     arm = i
-                not_below += maybe[i] <= now
-            if above != 1 or not_below != 1:
+            if above != 1:
                 arm = solve_and_move_the_pivot(state, params, now, rng)
-        hold(surely, maybe, state, rng)
+        hold(against, state, rng)
         return arm
 
     @njit(forceinline=True, error_model="numpy")
@@ -91,7 +86,7 @@ def largest_index(
         best, second, arm, ties = -math.inf, -math.inf, 0, 0
         for i in range(pulls.size):
             if second == -math.inf or (
-                evidence(params, pulls[i], rewards[i], second) <= now + state.allowances[i] + _slack(pulls[i])
+                evidence(params, pulls[i], rewards[i], second) <= now + state.allowances[i] + _SLACK * (pulls[i] + 10.0)
             ):
                 index = solve(params, pulls[i], rewards[i], now + state.allowances[i])
                 if index > best:
@@ -110,9 +105,7 @@ def largest_index(
 
     @njit(forceinline=True, error_model="numpy")
     def weigh(state, params, i):
-        against = evidence(params, state.pulls[i], state.rewards[i], state.pivot[0]) - state.allowances[i]
-        state.surely[i] = against + _slack(state.pulls[i])
-        state.maybe[i] = against - _slack(state.pulls[i])
+        state.against[i] = evidence(params, state.pulls[i], state.rewards[i], state.pivot[0]) - state.allowances[i]
         hold(state)
 
     @njit(forceinline=True, error_model="numpy")
@@ -124,8 +117,3 @@ def largest_index(
         hold(state)
 
     return select, learn
-
-
-@njit(forceinline=True)
-def _slack(pulls):
-    return _SLACK * (pulls + 10.0)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from bandits import IMED, KLUCB, BayesUCB, KLUCBPlusPlus, bayes_ucb, kl_ucb
+from bandits import IMED, KLUCB, AsymptoticUCB, BayesUCB, KLUCBPlusPlus, bayes_ucb, kl_ucb, ucb
 from bandits.divergences import CODES, divergence, upper_mean
 from tests.reference import bandits as reference
 from tests.reference.bandits import played
@@ -126,6 +126,20 @@ def test_the_evidence_is_the_tail_of_the_posterior(pulls, share, q):
 @given(st.floats(1, 1e8))
 def test_the_logarithm_of_gamma(x):
     assert bayes_ucb._log_gamma(x) == pytest.approx(math.lgamma(x), rel=1e-13, abs=2e-14)
+
+
+def test_the_levels():
+    t = 1000
+    f, log = 999 * math.log(999) ** 2 + 1, math.log(999)
+    for policy, value in (
+        (KLUCB(), log),
+        (KLUCB(loglog=3), log + 3 * math.log(log)),
+        (KLUCB(level="f"), math.log(f)),
+        (KLUCBPlusPlus(), 0.0),
+    ):
+        assert kl_ucb._level(policy.parameters(t), t) == pytest.approx(value, rel=1e-14)
+    assert ucb._level(AsymptoticUCB().parameters(t), t) == pytest.approx(math.log(1 + t * math.log(t) ** 2), rel=1e-14)
+    assert bayes_ucb._level(BayesUCB(5).parameters(t), t) == pytest.approx(math.log(t * math.log(t) ** 5), rel=1e-14)
 
 
 def test_klucb_plus_plus_explores_less_as_an_arm_uses_up_its_share():
