@@ -29,6 +29,9 @@ from bandits import (
     DecayingEpsilonGreedy,
     DiscountedUCB,
     EpsilonGreedy,
+    Exp3,
+    Exp3Gain,
+    Exp3IX,
     ExploreThenCommit,
     GaussianThompson,
     KLUCBPlusPlus,
@@ -37,16 +40,21 @@ from bandits import (
     Softmax,
     SuccessiveElimination,
     ThompsonSampling,
+    TsallisINF,
     UCBTuned,
     UniformRandom,
     asymptotic_ucb_bound,
     epsilon_greedy_lower_bound,
+    exp3_anytime_bound,
+    exp3_bound,
+    exp3_gain_bound,
     explore_then_commit_bound,
     klucb_bound,
     lai_robbins_constant,
     moss_bound,
     successive_elimination_bound,
     thompson_bayesian_bound,
+    tsallis_inf_bound,
     ucb1_bound,
     ucb_bound,
     ucbv_bound,
@@ -89,6 +97,7 @@ class Baseline:
 _SIMPLE = "simple exploration"
 _CONFIDENCE = "upper confidence bounds"
 _LIKELIHOOD = "divergences and posteriors"
+_ADVERSARIAL = "made for adversaries"
 _OTHER = "elimination, and forgetting"
 
 BASELINES: dict[str, Baseline] = {
@@ -126,6 +135,21 @@ BASELINES: dict[str, Baseline] = {
     "BayesUCB": Baseline(BayesUCB(), _LIKELIHOOD),
     "ThompsonSampling": Baseline(ThompsonSampling(), _LIKELIHOOD, (115.0, 1.3)),
     "GaussianThompson(0.5)": Baseline(GaussianThompson(0.5), _LIKELIHOOD),
+    "Exp3": Baseline(Exp3(), _ADVERSARIAL, (449.6, 2.2), partial(exp3_bound, STANDARD_MEANS.size), "exp3_bound"),
+    "Exp3(anytime)": Baseline(
+        Exp3(anytime=True),
+        _ADVERSARIAL,
+        bound=partial(exp3_anytime_bound, STANDARD_MEANS.size),
+        guarantee="exp3_anytime_bound",
+    ),
+    "Exp3Gain": Baseline(
+        Exp3Gain(), _ADVERSARIAL, None, partial(exp3_gain_bound, STANDARD_MEANS.size), "exp3_gain_bound"
+    ),
+    "Exp3IX(textbook)": Baseline(Exp3IX(tuning="textbook"), _ADVERSARIAL, (579.0, 2.1)),
+    "TsallisINF": Baseline(
+        TsallisINF(), _ADVERSARIAL, (303.3, 3.7), partial(tsallis_inf_bound, STANDARD_MEANS.size), "tsallis_inf_bound"
+    ),
+    "TsallisINF(reduced variance)": Baseline(TsallisINF(estimator="reduced variance"), _ADVERSARIAL),
     "SuccessiveElimination": Baseline(
         SuccessiveElimination(),
         _OTHER,
