@@ -50,7 +50,7 @@ def curves(standard: pd.DataFrame) -> NamedFigure:
         axes.legend(loc="upper left")
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    for axes in grid[-2:]:
+    for axes in grid[: len(panels)][-2:]:  # the lowest panel of each column
         axes.set_xlabel("rounds")
     for axes in grid[::2]:
         axes.set_ylabel("pseudo-regret (reward units)")
