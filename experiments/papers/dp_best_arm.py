@@ -66,7 +66,7 @@ class DPBestArm(Experiment):
     def cells(self, scale: Scale) -> list[Cell]:
         """An instance, a budget and an epsilon; all policies of a part meet the same rewards."""
         runs = 1000 if scale == "quick" else 20_000
-        many = {"unstructured": 20 * runs, "budget": 4 * runs}  # arms without features are played faster
+        many = {"unstructured": 10 * runs, "budget": 4 * runs}  # arms without features are played faster
         cells: list[Cell] = []
 
         def add(part: str, world: str, budget: int, epsilon: float | None) -> None:
