@@ -199,8 +199,10 @@ def _exact_max_det(rows: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArra
 def _reduced_support(coordinates: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same information matrix from at most r (r + 1) / 2 vectors."""
     rank = coordinates.shape[1]
-    upper = np.triu_indices(rank)
     support = np.flatnonzero(weights)
+    if support.size <= rank * (rank + 1) // 2:
+        return weights
+    upper = np.triu_indices(rank)
     products = coordinates[support][:, upper[0]] * coordinates[support][:, upper[1]]  # one row a vector
     kept = weights[support].copy()
     while support.size > upper[0].size:

@@ -17,6 +17,7 @@ from algos.guarantees import guarantee
 from algos.optimal_design import max_det_collection
 from algos.privacy import Calibration, check_epsilon, gaussian_sigma
 from bandits.dp_best_arm import phase_pulls, survivor_schedule
+from bandits.fixed_budget import ROUNDING
 
 __all__ = ["elimination_law", "max_det_error", "preference_law", "three_arm_error", "two_arm_error"]
 
@@ -72,12 +73,11 @@ def two_arm_error(
     0.106483794466
     """
     first, second = _means(means, 2)
-    if first == second:
+    if abs(first - second) <= ROUNDING:
         return 0.0
     pulls = whole_number(budget, "budget", 2) // 2
-    chosen = _first_is_chosen(pulls, epsilon, delta, calibration)
-    weights = np.outer(_binomial(pulls, first), _binomial(pulls, second))
-    return float(np.sum(weights * (1.0 - chosen if first > second else chosen)))
+    chosen = _first_is_chosen([first, second], pulls, epsilon, delta, calibration)
+    return 1.0 - chosen if first > second else chosen
 
 
 @guarantee("derived: exact law of three arms", kind="identity", algorithm="DPBAI", evidence="derived")
@@ -109,9 +109,9 @@ def three_arm_error(means: ArrayLike, budget: int, epsilon: float) -> float:
     error = 0.0
     for arm in range(3):
         left, right = (other for other in range(3) if other != arm)
-        pair = np.outer(_binomial(second, mu[left]), _binomial(second, mu[right]))
-        chosen = float(np.sum(pair * _first_is_chosen(second, epsilon)))
-        error += dropped[arm] * (chosen * (mu[left] < max(mu)) + (1.0 - chosen) * (mu[right] < max(mu)))
+        chosen = _first_is_chosen([mu[left], mu[right]], second, epsilon)
+        least = max(mu) - ROUNDING
+        error += dropped[arm] * (chosen * (mu[left] < least) + (1.0 - chosen) * (mu[right] < least))
     return float(error)
 
 
@@ -148,7 +148,7 @@ def max_det_error(features: ArrayLike, theta: ArrayLike, budget: int, epsilon: f
             f"features: {n_arms} arms of rank {rank} are not decided in one phase by a basis of 1 or 2 arms"
         )
     pulls = phase_pulls(sizes, rank, whole_number(budget, "budget", rank), rank)
-    best = means >= means.max() - 1e-12
+    best = means >= means.max() - ROUNDING
     ahead = coefficients[best][0] - coefficients[~best]  # the sums of the basis must be ahead in all these directions
     if len(ahead) == 0:
         return 0.0
@@ -282,19 +282,24 @@ def _noisy_distribution(y: NDArray[np.float64], law: NDArray[np.float64], epsilo
 
 
 def _first_is_chosen(
-    pulls: int, epsilon: float, delta: float | None = None, calibration: Calibration = "analytic"
-) -> NDArray[np.float64]:
-    """P(the first of two arms is named) for each pair of sums, shape (pulls + 1, pulls + 1)."""
-    sums = np.arange(pulls + 1.0)
-    difference = sums[:, None] - sums
+    means: list[float],
+    pulls: int,
+    epsilon: float,
+    delta: float | None = None,
+    calibration: Calibration = "analytic",
+) -> float:
+    """P(the first of two arms is named) after so many pulls of each."""
+    first, second = (_binomial(pulls, mean) for mean in means)
+    law = np.convolve(first, second[::-1])  # of the difference of the sums, from -pulls to pulls
+    difference = np.arange(-pulls, pulls + 1.0)
     if delta is None:
-        return preference_law(difference, epsilon)
+        return float(law @ preference_law(difference, epsilon))
     from scipy.special import ndtr
 
     sigma = gaussian_sigma(epsilon, delta, calibration=calibration)
     if sigma == 0.0:
-        return preference_law(difference, math.inf)
-    return np.asarray(ndtr(difference / (sigma * math.sqrt(2.0))))
+        return float(law @ preference_law(difference, math.inf))
+    return float(law @ ndtr(difference / (sigma * math.sqrt(2.0))))
 
 
 def _binomial(trials: int, success: float) -> NDArray[np.float64]:

@@ -43,7 +43,7 @@ OutOfRange = Literal["raise", "clip"]
 BRANCHES = ("all", "max-det", "g-optimal")
 ALL, MAX_DET, G_OPTIMAL = range(3)
 ON_SUMS, ON_COORDINATES, ON_MEANS = range(3)
-_ROUNDING = 1e-12  # means computed from features that are equal but for rounding are equal
+ROUNDING = 1e-12  # means computed from features that are equal but for rounding are equal
 
 NONE, LAPLACE, GAUSSIAN, DISCRETE_LAPLACE = range(4)
 
@@ -301,7 +301,7 @@ class Game(NamedTuple):
         else:
             draw = form(_sum_of_pulls(form(arms.kernel()), out_of_range))
         return cls(
-            plan, means < means.max() - _ROUNDING, arms.parameters(), draw, out_of_range is not None, form(_play_phase)
+            plan, means < means.max() - ROUNDING, arms.parameters(), draw, out_of_range is not None, form(_play_phase)
         )
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [bandits] [paging] [startup]``: measure, print a table, write ``results.md``.
+"""``python -m benchmarks [bandits] [best_arm] [paging] [startup]``: measure, print a table, write ``results.md``.
 
 Exit code 1 when a target is missed. The peers are the extra ``peers``; ``make benchmarks`` installs them.
 """
@@ -8,10 +8,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import bandit_steps, paging_replay, startup
+from benchmarks import bandit_steps, best_arm_runs, paging_replay, startup
 from benchmarks.measure import machine, markdown
 
-SUITES = {"bandits": bandit_steps.rows, "paging": paging_replay.rows, "startup": startup.rows}
+SUITES = {
+    "bandits": bandit_steps.rows,
+    "best_arm": best_arm_runs.rows,
+    "paging": paging_replay.rows,
+    "startup": startup.rows,
+}
 
 
 def main(names: list[str]) -> int:
