@@ -76,8 +76,8 @@ def two_arm_error(
     if abs(first - second) <= ROUNDING:
         return 0.0
     pulls = whole_number(budget, "budget", 2) // 2
-    chosen = _first_is_chosen([first, second], pulls, epsilon, delta, calibration)
-    return 1.0 - chosen if first > second else chosen
+    named_first, named_second = _choice([first, second], pulls, check_epsilon(epsilon), delta, calibration)
+    return named_second if first > second else named_first
 
 
 @guarantee("derived: exact law of three arms", kind="identity", algorithm="DPBAI", evidence="derived")
@@ -109,9 +109,9 @@ def three_arm_error(means: ArrayLike, budget: int, epsilon: float) -> float:
     error = 0.0
     for arm in range(3):
         left, right = (other for other in range(3) if other != arm)
-        chosen = _first_is_chosen([mu[left], mu[right]], second, epsilon)
+        named = _choice([mu[left], mu[right]], second, epsilon)
         least = max(mu) - ROUNDING
-        error += dropped[arm] * (chosen * (mu[left] < least) + (1.0 - chosen) * (mu[right] < least))
+        error += dropped[arm] * (named[0] * (mu[left] < least) + named[1] * (mu[right] < least))
     return float(error)
 
 
@@ -281,25 +281,26 @@ def _noisy_distribution(y: NDArray[np.float64], law: NDArray[np.float64], epsilo
     return np.where(beyond >= 0, 1.0 - tail, tail) @ law
 
 
-def _first_is_chosen(
+def _choice(
     means: list[float],
     pulls: int,
     epsilon: float,
     delta: float | None = None,
     calibration: Calibration = "analytic",
-) -> float:
-    """P(the first of two arms is named) after so many pulls of each."""
+) -> tuple[float, float]:
+    """P(the first of two arms is named) and P(the second is) after so many pulls of each, both to full accuracy."""
     first, second = (_binomial(pulls, mean) for mean in means)
     law = np.convolve(first, second[::-1])  # of the difference of the sums, from -pulls to pulls
     difference = np.arange(-pulls, pulls + 1.0)
-    if delta is None:
-        return float(law @ preference_law(difference, epsilon))
+    sigma = None if delta is None else gaussian_sigma(epsilon, delta, calibration=calibration)
+    if epsilon == math.inf:
+        return float(law[pulls:].sum()), float(law[:pulls].sum())  # a tie is for the first
+    if sigma is None:
+        return float(law @ preference_law(difference, epsilon)), float(law @ preference_law(-difference, epsilon))
     from scipy.special import ndtr
 
-    sigma = gaussian_sigma(epsilon, delta, calibration=calibration)
-    if sigma == 0.0:
-        return float(law @ preference_law(difference, math.inf))
-    return float(law @ ndtr(difference / (sigma * math.sqrt(2.0))))
+    scaled = difference / (sigma * math.sqrt(2.0))
+    return float(law @ ndtr(scaled)), float(law @ ndtr(-scaled))
 
 
 def _binomial(trials: int, success: float) -> NDArray[np.float64]:

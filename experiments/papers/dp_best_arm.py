@@ -70,7 +70,7 @@ class DPBestArm(Experiment):
         cells: list[Cell] = []
 
         def add(part: str, world: str, budget: int, epsilon: float | None) -> None:
-            cell = {"part": part, "instance": world, "budget": budget, "epsilon": epsilon}
+            cell: Cell = {"part": part, "instance": world, "budget": budget, "epsilon": epsilon}
             cells.append({**cell, "replications": many.get(part, runs)})
 
         for epsilon in EPSILONS:
@@ -80,8 +80,8 @@ class DPBestArm(Experiment):
             add("linear", "sphere 64, 9", budget, 0.1)
         for budget in (10_000, 20_000, 50_000, 100_000, 200_000):
             add("linear", "sphere 1000, 5", budget, 0.1)
-        for epsilon in (0.003, 0.01, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, None):
-            add("unstructured", "staircase", 3000, epsilon)
+        for some in (0.003, 0.01, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, None):
+            add("unstructured", "staircase", 3000, some)
         for epsilon in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0):
             add("budget", "staircase", 0, epsilon)
         for budget in (1000, 3000, 10_000, 30_000, 100_000):
@@ -278,9 +278,8 @@ def _bounds(results: pd.DataFrame) -> list[Claim]:
         excess = []
         for row in mine.to_dict("records"):
             share = interval_of(row, 1 - 0.01 / len(mine))
-            excess.append(
-                Interval(*(value - row[column] for value in (share.estimate, share.low, share.high)), share.method)
-            )
+            bound = float(row[column])
+            excess.append(Interval(share.estimate - bound, share.low - bound, share.high - bound, share.method))
         worst = max(excess, key=lambda interval: interval.high)
         kind = "closed form" if column == "closed_bound" or "gauss" in guarantee else "Chernoff"
         claims.append(
