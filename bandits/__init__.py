@@ -27,6 +27,17 @@ from bandits.dp_best_arm_bounds import (
 from bandits.dp_best_arm_laws import elimination_law, max_det_error, preference_law, three_arm_error, two_arm_error
 from bandits.error_rates import ErrorRate, clopper_pearson, error_rate
 from bandits.fixed_budget import BestArmPolicy, BudgetError, Phase, phase_log
+from bandits.fixed_confidence import (
+    LUCB1,
+    UCBE,
+    DPFixedConfidenceElimination,
+    FixedConfidenceElimination,
+    FixedConfidencePolicy,
+    MedianElimination,
+    TopTwoIdentification,
+    elimination_failure_bound,
+    ucb_e_bound,
+)
 from bandits.linear_best_arm import DPOD, ODLinBAI, od_lin_bai_bound, od_schedule
 from bandits.policy import Arms, CustomPolicy, Policy, PolicyKernels
 from bandits.thompson import ThompsonSampling, thompson_bayesian_bound
@@ -35,17 +46,23 @@ from bandits.ucb import UCB1, ucb1_bound
 __all__ = [
     "DPBAI",
     "DPOD",
+    "LUCB1",
     "UCB1",
+    "UCBE",
     "Arms",
     "BestArmPolicy",
     "BudgetError",
     "CustomPolicy",
     "DPBAIGauss",
+    "DPFixedConfidenceElimination",
     "DPSequentialHalving",
     "DPSuccessiveRejects",
     "DPUniformAllocation",
     "ErrorRate",
+    "FixedConfidenceElimination",
+    "FixedConfidencePolicy",
     "Hardness",
+    "MedianElimination",
     "ODLinBAI",
     "Phase",
     "Policy",
@@ -53,6 +70,7 @@ __all__ = [
     "SequentialHalving",
     "SuccessiveRejects",
     "ThompsonSampling",
+    "TopTwoIdentification",
     "UniformAllocation",
     "budget_for_error",
     "clopper_pearson",
@@ -60,6 +78,7 @@ __all__ = [
     "dp_bai_gauss_bound",
     "dp_bai_rate",
     "dp_od_bound",
+    "elimination_failure_bound",
     "elimination_law",
     "error_rate",
     "hardness",
@@ -78,5 +97,6 @@ __all__ = [
     "two_arm_error",
     "two_arm_floor",
     "ucb1_bound",
+    "ucb_e_bound",
     "uniform_allocation_bound",
 ]
