@@ -110,7 +110,8 @@ class FixedConfidencePolicy:
         means = np.asarray(drawn.means, dtype=np.float64)
         if means.ndim != 1 or means.size == 0 or not np.isfinite(means).all():
             raise ValueError(f"means: {drawn.means!r} is not a non-empty vector of finite numbers")
-        check_unit_rewards(self, drawn)
+        policy: Any = self  # only its name is read
+        check_unit_rewards(policy, drawn)
         form = as_compiled if compiled else as_interpreted
         arm, pulls, stopped = form(_identify)(
             form(self.kernel()),

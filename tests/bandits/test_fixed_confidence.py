@@ -79,10 +79,11 @@ def check(policy, table, expected, horizon):
 
 
 @settings(max_examples=30)
-@given(seeds, st.integers(2, 4), st.floats(0.05, 0.9), st.integers(5, 600))
+@given(seeds, st.integers(2, 4), st.floats(0.05, 0.9), st.integers(5, 1500))
 def test_elimination_and_lucb_follow_their_rules(seed, n_arms, delta, horizon):
     rng = generator(seed)
-    table = rng.random((n_arms, 602)) * rng.random((n_arms, 1))
+    # Far enough apart for most games to be decided before the horizon.
+    table = 0.3 * rng.random((n_arms, 1502)) + rng.choice([0.0, 0.2, 0.7], size=(n_arms, 1))
     check(FixedConfidenceElimination(delta), table, elimination(table, delta, horizon), horizon)
     check(LUCB1(delta, 0.1), table, upper_and_lower(table, delta, 0.1, horizon), horizon)
 
@@ -164,6 +165,13 @@ def test_at_the_horizon_the_private_policy_names_only_what_it_published():
         assert run.outcome["arm"] == 0
         assert not run.outcome["stopped"]
         assert run.outcome["epsilon"] == 0.5
+
+
+def test_after_an_epoch_the_private_policy_names_the_best_it_published():
+    # One epoch cannot drop an arm that is 0.1 worse, but its means tell which one that is.
+    run = DPFixedConfidenceElimination(2.0, 0.2).run(BernoulliArms([0.45, 0.55]), 1300, generator())
+    assert not run.outcome["stopped"]
+    assert run.outcome["arm"] == 1
 
 
 def test_an_epoch_of_the_private_policy_has_the_pulls_of_its_formula():
