@@ -169,7 +169,8 @@ def test_at_the_horizon_the_private_policy_names_only_what_it_published():
 
 def test_after_an_epoch_the_private_policy_names_the_best_it_published():
     # One epoch cannot drop an arm that is 0.1 worse, but its means tell which one that is.
-    run = DPFixedConfidenceElimination(2.0, 0.2).run(BernoulliArms([0.45, 0.55]), 1300, generator())
+    arms = TableArms(np.tile([[0.45], [0.55]], 1300))
+    run = DPFixedConfidenceElimination(2.0, 0.2).run(arms, 1300, generator())
     assert not run.outcome["stopped"]
     assert run.outcome["arm"] == 1
 
