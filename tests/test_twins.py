@@ -26,21 +26,26 @@ from bandits import (
     DPOD,
     IMED,
     KLUCB,
+    LUCB1,
     MOSS,
     UCB,
     UCB1,
+    UCBE,
     UCBV,
     AsymptoticUCB,
     BayesUCB,
     DecayingEpsilonGreedy,
     DiscountedUCB,
     DPBAIGauss,
+    DPFixedConfidenceElimination,
     DPSequentialHalving,
     DPSuccessiveRejects,
     EpsilonGreedy,
     ExploreThenCommit,
+    FixedConfidenceElimination,
     GaussianThompson,
     KLUCBPlusPlus,
+    MedianElimination,
     ODLinBAI,
     RoundRobin,
     SequentialHalving,
@@ -49,6 +54,7 @@ from bandits import (
     SuccessiveElimination,
     SuccessiveRejects,
     ThompsonSampling,
+    TopTwoIdentification,
     UCBTuned,
     UniformRandom,
 )
@@ -117,6 +123,7 @@ MODULES = (
     "bandits.exp3",
     "bandits.exp4",
     "bandits.fixed_budget",
+    "bandits.fixed_confidence",
     "bandits.gaussian_thompson",
     "bandits.greedy",
     "bandits.imed",
@@ -276,6 +283,19 @@ def test_best_arm_policies(n_arms, dimension, seed):
             lambda p=policy, a=arms: p.run(a, budget, np.random.default_rng(seed), compiled=False)
         )
         assert fast.equals(slow), (policy, arms)
+
+
+@settings(max_examples=10)
+@given(st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), min_size=1, max_size=4), st.integers(0, 2**32))
+def test_policies_of_fixed_confidence(means, seed):
+    arms = BernoulliArms(means)
+    for policy in (
+        *(FixedConfidenceElimination(0.3), MedianElimination(0.9, 0.5), LUCB1(0.3, 0.2), TopTwoIdentification(0.3)),
+        *(UCBE(2.0), DPFixedConfidenceElimination(5.0, 0.5)),
+    ):
+        fast = policy.run(arms, 2000, np.random.default_rng(seed))
+        slow = interpreted_all_the_way(lambda p=policy: p.run(arms, 2000, np.random.default_rng(seed), compiled=False))
+        assert fast.equals(slow), policy
 
 
 @settings(max_examples=25)

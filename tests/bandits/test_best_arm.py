@@ -28,6 +28,7 @@ from bandits import (
     successive_rejects_bound,
     uniform_allocation_bound,
 )
+from bandits.fixed_budget import _keep_best
 from simulators import BernoulliArms, BernoulliLinearArms, RewardTable, unstructured_instance
 from tests.reference import best_arm as reference
 
@@ -68,6 +69,15 @@ def test_on_a_table_halving_and_rejects_do_as_their_references(seed, n_arms, mor
     run = UniformAllocation().run(arms, budget, generator())
     assert run.outcome["arm"] == np.argmax(table[:, :pulls].sum(axis=1))
     assert run.outcome["pulls"].tolist() == [pulls] * n_arms
+
+
+@given(st.sampled_from([1, 2, 39, 40, 41, 60, 150]), st.integers(1, 6), seeds)
+def test_the_first_of_the_best_stay_however_many_are_equal(n_arms, values, seed):
+    rng = generator(seed)
+    estimates, keep = rng.integers(-1, values, n_arms) / 2, int(rng.integers(1, n_arms + 1))
+    survivors = np.empty(keep, dtype=np.int64)
+    _keep_best(estimates, np.arange(n_arms), survivors)
+    assert survivors.tolist() == reference.best_of(dict(enumerate(estimates)), keep)
 
 
 def test_the_schedules_of_the_specification():

@@ -258,6 +258,9 @@ def test_bounds_by_hand():
     assert dp_od_bound([0, 0.5], 1, 4001, 1.0) == pytest.approx(
         math.exp(-0.25 * 4000 / 8) + 4 / 3 * math.exp(-0.5 * 4000 / 8), rel=1e-2
     )
+    assert dp_od_bound([0, 0.5], 1, 1001, 0.05) == pytest.approx(
+        math.exp(-0.25 * 1000 / 8) + 4 / 3 * math.exp(-0.05 * 0.5 * 1000 / 8), rel=1e-3
+    )
     assert two_arm_floor(0.5, 0.5, 100, 1.0) == 0.25
     assert dp_bai_bound([0], 1, 1, 1.0) == 0.0
     assert dp_od_bound([0], 1, 1, 1.0) == 0.0
