@@ -117,6 +117,10 @@ class BernoulliArms(_Gaps):
         """Draw one reward: ``pull(params, arm, rng)``, one uniform a pull."""
         return _pull_bernoulli
 
+    def sum_kernel(self) -> Callable[..., Any]:
+        """Draw the sum of `count` rewards: ``draw_sum(params, arm, first, count, rng)``, one binomial."""
+        return _sum_bernoulli
+
 
 class _Gaussian(NamedTuple):
     means: np.ndarray  # (K,) float64
@@ -322,6 +326,11 @@ class PoissonArms(_Gaps):
 @njit(cache=True, forceinline=True)
 def _pull_bernoulli(params, arm, rng):
     return 1.0 if rng.random() < params.means[arm] else 0.0
+
+
+@njit(cache=True, forceinline=True)
+def _sum_bernoulli(params, arm, first, count, rng):
+    return float(rng.binomial(count, params.means[arm]))
 
 
 @njit(cache=True, forceinline=True)

@@ -264,3 +264,12 @@ def test_more_budget_means_fewer_errors():
     for policy in (UniformAllocation(), SuccessiveRejects(), SequentialHalving(), DPSequentialHalving(0.2)):
         few, more = (error_rate(policy, arms, budget, 4000, workers=1).rate for budget in (600, 3000))
         assert more < few - 0.05
+
+
+@pytest.mark.parametrize("policy", [SequentialHalving(), DPSequentialHalving(0.5)])
+def test_bernoulli_arms_with_and_without_features_draw_the_same_sums(policy):
+    means = [0.9, 0.5, 0.4, 0.3]
+    plain = policy.run(BernoulliArms(means), 400, generator(3))
+    linear = policy.run(BernoulliLinearArms(np.eye(4), means), 400, generator(3))
+    assert np.array_equal(plain.outcome["estimates"], linear.outcome["estimates"], equal_nan=True)
+    assert plain.outcome["pulls"].tolist() == linear.outcome["pulls"].tolist()
