@@ -234,9 +234,18 @@ def description(cls: type[C]) -> type[C]:
     config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
     decorated = pydantic_dataclass(frozen=True, config=config)(cls)
     validate = decorated.__init__
+    # Pydantic takes True for 1.0, and "yes" and 1 for True; a mistake is likelier.
+    kinds = {name: field.annotation for name, field in decorated.__pydantic_fields__.items()}
+    numbers = {name for name, kind in kinds.items() if kind in (float, float | None)}
+    flags = {name for name, kind in kinds.items() if kind is bool}
 
     @functools.wraps(validate)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        for name, value in (*zip(kinds, args, strict=False), *kwargs.items()):
+            if isinstance(value, bool | np.bool_) and name in numbers:
+                raise ValueError(f"{cls.__name__}: {name} = {value!r}: must be a number")
+            if not isinstance(value, bool | np.bool_) and name in flags:
+                raise ValueError(f"{cls.__name__}: {name} = {value!r}: must be True or False")
         try:
             validate(self, *args, **kwargs)
         except ValidationError as error:

@@ -18,7 +18,7 @@ from algos.kernels import hold
 from bandits.divergences import bernoulli_start
 from bandits.fields import Tie
 from bandits.plausible import PlausibleState, first_state, largest_index
-from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
+from bandits.policy import Policy, PolicyKernels
 
 __all__ = ["BayesUCB"]
 
@@ -68,9 +68,9 @@ class BayesUCB(Policy):
         """What the level adds to ln t."""
         return _Parameters(self.c * math.log(max(math.log(horizon), 1.0)), self.tie == "random")
 
-    def check(self, arms: Arms) -> None:
-        """Refuse arms that declare rewards outside [0, 1]."""
-        check_unit_rewards(self, arms)
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1]."""
+        return True
 
 
 @njit

@@ -17,7 +17,7 @@ from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
 from bandits.instances import positive_number, suboptimal_gaps
-from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
+from bandits.policy import Policy, PolicyKernels
 
 __all__ = ["SuccessiveElimination", "successive_elimination_bound"]
 
@@ -26,7 +26,9 @@ class _State(NamedTuple):
     pulls: np.ndarray  # (K,) int64, times each arm was played
     rewards: np.ndarray  # (K,) float64, sum of its rewards
     active: np.ndarray  # (K,) int64, the arms still in the game, in order, in its first places
-    counters: np.ndarray  # (4,) int64: arms still in the game, place of the next one, phase, pulls that end the phase
+    in_game: np.ndarray  # (K,) bool, whether the arm is one of them
+    # (5,) int64: arms still in the game, place of the next one, phase, pulls that end the phase, arms that have them
+    counters: np.ndarray
 
 
 class _Parameters(NamedTuple):
@@ -56,9 +58,9 @@ class SuccessiveElimination(Policy):
         """The horizon and the number of phases."""
         return _Parameters(horizon, max(0, math.floor(math.log2(horizon / math.e) / 2) + 1))
 
-    def check(self, arms: Arms) -> None:
-        """Refuse arms that declare rewards outside [0, 1]."""
-        check_unit_rewards(self, arms)
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1]."""
+        return True
 
 
 @guarantee("Auer & Ortner 2010, Theorem 3.1", kind="upper", algorithm="SuccessiveElimination", evidence="textbook")
@@ -92,15 +94,18 @@ def _with_smallest(gaps: np.ndarray, rounds: int, smallest: float) -> float:
 
 @njit(cache=True)
 def _init(n_arms, params):
-    counters = np.array([n_arms, 0, 0, _pulls_of_phase(params, 0)])
-    return _State(np.zeros(n_arms, np.int64), np.zeros(n_arms), np.arange(n_arms), counters)
+    counters = np.array([n_arms, 0, 0, _pulls_of_phase(params, 0), 0])
+    return _State(np.zeros(n_arms, np.int64), np.zeros(n_arms), np.arange(n_arms), np.ones(n_arms, np.bool_), counters)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _select(state, params, t, rng):
-    counters = state.counters
-    arm = state.active[counters[1]]
-    hold(state)
+    active, counters = state.active, state.counters
+    arm = active[counters[1]]
+    counters[1] += 1
+    if counters[1] >= counters[0]:
+        counters[1] = 0
+    hold(active, counters)
     return arm
 
 
@@ -109,39 +114,42 @@ def _update(state, params, t, arm, reward):
     counters = state.counters
     state.pulls[arm] += 1
     state.rewards[arm] += reward
-    if counters[0] > 1:
-        counters[1] += 1
-        if counters[1] == counters[0]:  # a lap is over, all arms in the game have equal pulls
-            counters[1] = 0
-            if state.pulls[arm] >= counters[3]:
-                _end_phase(state, params)
+    # Rewards may come late, also those of arms that are out already.
+    if counters[0] > 1 and state.in_game[arm] and state.pulls[arm] == counters[3]:
+        counters[4] += 1
+        if counters[4] == counters[0]:
+            _end_phase(state, params)
     hold(state)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _end_phase(state, params):
     """Drop arms, and go on to the next phase that needs more pulls; after the last, keep only the best arm."""
-    active, counters = state.active, state.counters
-    best, leader = -math.inf, 0
+    active, in_game, counters = state.active, state.in_game, state.counters
+    best, leader, most = -math.inf, 0, 0
     for place in range(counters[0]):
         mean = state.rewards[active[place]] / state.pulls[active[place]]
+        most = max(most, state.pulls[active[place]])
         if mean > best:
             best, leader = mean, active[place]
     phase = counters[2]
-    radius = math.sqrt(_log_term(params, phase) / (2.0 * state.pulls[leader]))
+    radius = math.sqrt(_log_term(params, phase) / (2.0 * counters[3]))
     kept = 0
     for place in range(counters[0]):
         arm = active[place]
-        if state.rewards[arm] / state.pulls[arm] + radius >= best - radius:
+        in_game[arm] = state.rewards[arm] / state.pulls[arm] + radius >= best - radius
+        if in_game[arm]:
             active[kept] = arm
             kept += 1
     counters[0] = kept
+    counters[1] = 0
     counters[2] = phase + 1
-    counters[3] = _pulls_of_phase(params, phase + 1)
+    counters[3] = max(_pulls_of_phase(params, phase + 1), most + 1)  # a phase has a lap at least
+    counters[4] = 0
     if counters[2] >= params.phases:
         active[0] = leader
         counters[0] = 1
-    hold(state, active, counters)
+    hold(state, active, in_game, counters)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

@@ -23,7 +23,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
+from bandits.policy import Policy, PolicyKernels
 
 __all__ = [
     "Exp3",
@@ -110,9 +110,9 @@ class Exp3(Policy):
         """The rate, or how it follows from the numbers of arms and rounds."""
         return _Parameters(self.learning_rate or 0.0, 1.0 if self.anytime else 2.0, 0, float(horizon), 0.0, 0.0)
 
-    def check(self, arms: Arms) -> None:
-        """Refuse arms that declare rewards outside [0, 1]."""
-        check_unit_rewards(self, arms)
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1]."""
+        return True
 
 
 @description
@@ -147,9 +147,9 @@ class Exp3IX(Policy):
         more = 1 if self.tuning == "textbook" and not self.anytime else 0
         return _Parameters(self.learning_rate or 0.0, 1.0 if self.anytime else 2.0, more, float(horizon), 0.5, 0.0)
 
-    def check(self, arms: Arms) -> None:
-        """Refuse arms that declare rewards outside [0, 1]."""
-        check_unit_rewards(self, arms)
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1]."""
+        return True
 
 
 @description
@@ -181,9 +181,9 @@ class Exp3Gain(Policy):
         best = float(horizon) if self.best_total is None else self.best_total
         return _Parameters(0.0, 0.0, 0, best, 0.0, self.exploration or 0.0)
 
-    def check(self, arms: Arms) -> None:
-        """Refuse arms that declare rewards outside [0, 1]."""
-        check_unit_rewards(self, arms)
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1]."""
+        return True
 
 
 @guarantee("Lattimore & Szepesvari 2020, Theorem 11.2", kind="upper", algorithm="Exp3", evidence="textbook")

@@ -16,7 +16,7 @@ from pydantic import Field
 from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
+from bandits.policy import Arms, Policy, PolicyKernels
 
 __all__ = ["Exp4", "exp4_bound"]
 
@@ -80,10 +80,13 @@ class Exp4(Policy):
         return _Parameters(self.learning_rate or 0.0, float(horizon), whole_number(arms.n_experts, "n_experts", 1))
 
     def check(self, arms: Arms) -> None:
-        """Refuse worlds without experts, and rewards outside [0, 1]."""
+        """Refuse worlds without experts."""
         if not hasattr(arms, "n_experts"):
             raise ValueError("arms: Exp4 needs a world with experts, whose context is their advice; this has none")
-        check_unit_rewards(self, arms)
+
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1]."""
+        return True
 
 
 @guarantee("Lattimore & Szepesvari 2020, Theorem 18.1", kind="upper", algorithm="Exp4", evidence="textbook")

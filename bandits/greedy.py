@@ -35,7 +35,7 @@ class _State(NamedTuple):
     pulls: np.ndarray  # (K,) int64, times each arm was played
     rewards: np.ndarray  # (K,) float64, sum of its rewards
     means: np.ndarray  # (K,) float64, rewards / pulls, inf before the first pull
-    committed: np.ndarray  # (1,) int64, the arm that explore-then-commit stays with
+    committed: np.ndarray  # (1,) int64, the arm that explore-then-commit stays with, -1 before
 
 
 class _Exploration(NamedTuple):
@@ -183,7 +183,7 @@ def epsilon_greedy_lower_bound(gaps: ArrayLike, horizon: int, epsilon: float) ->
 
 @njit(cache=True)
 def _init(n_arms, params):
-    return _State(np.zeros(n_arms, np.int64), np.zeros(n_arms), np.full(n_arms, np.inf), np.zeros(1, np.int64))
+    return _State(np.zeros(n_arms, np.int64), np.zeros(n_arms), np.full(n_arms, np.inf), np.full(1, np.int64(-1)))
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -198,12 +198,13 @@ def _select(state, params, t, rng):
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _select_committing(state, params, t, rng):
     n_arms = state.means.size
-    if t <= n_arms * params.pulls:
-        arm = (t - 1) % n_arms
-    else:
-        if t == n_arms * params.pulls + 1:
+    if state.committed[0] < 0 and t > n_arms * params.pulls:
+        learnt = 0  # fewer than were pulled where rewards come late
+        for i in range(n_arms):
+            learnt += state.pulls[i]
+        if learnt >= n_arms * params.pulls:
             state.committed[0] = _best(state, params, rng)
-        arm = state.committed[0]
+    arm = state.committed[0] if state.committed[0] >= 0 else (t - 1) % n_arms
     hold(state, rng)
     return arm
 

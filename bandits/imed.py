@@ -15,7 +15,7 @@ from numba import njit
 from algos.contracts import description
 from algos.kernels import hold
 from bandits.fields import Tie
-from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
+from bandits.policy import Policy, PolicyKernels
 
 __all__ = ["IMED"]
 
@@ -62,9 +62,9 @@ class IMED(Policy):
         """How ties are broken."""
         return _Parameters(self.tie == "random")
 
-    def check(self, arms: Arms) -> None:
-        """Refuse arms that declare rewards outside [0, 1]."""
-        check_unit_rewards(self, arms)
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1]."""
+        return True
 
 
 @njit(cache=True)

@@ -21,7 +21,7 @@ from bandits.divergences import CODES, Family, divergence, upper_mean
 from bandits.fields import LogTime, Scale, Tie
 from bandits.instances import vector
 from bandits.plausible import first_state, largest_index
-from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
+from bandits.policy import Arms, Policy, PolicyKernels
 
 __all__ = ["KLUCB", "KLUCBPlusPlus", "klucb_bound"]
 
@@ -79,6 +79,10 @@ class KLUCB(Policy):
         family = CODES[self.family]
         return _Parameters(family, self.sigma, self.loglog, self.level == "f", lag, 0.0, self.tie == "random")
 
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1] if the family is Bernoulli's."""
+        return self.family == "bernoulli"
+
     def check(self, arms: Arms) -> None:
         """Refuse arms that declare rewards that the family does not have."""
         _check_rewards(self, arms, self.family)
@@ -118,15 +122,17 @@ class KLUCBPlusPlus(Policy):
         family = CODES[self.family]
         return _Parameters(family, self.sigma, 0.0, False, 0, float(horizon), self.tie == "random")
 
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1] if the family is Bernoulli's."""
+        return self.family == "bernoulli"
+
     def check(self, arms: Arms) -> None:
         """Refuse arms that declare rewards that the family does not have."""
         _check_rewards(self, arms, self.family)
 
 
 def _check_rewards(policy: Policy, arms: Arms, family: Family) -> None:
-    if family == "bernoulli":
-        check_unit_rewards(policy, arms)
-    elif family != "gaussian":
+    if family in ("poisson", "exponential"):
         low, high = getattr(arms, "support", (0.0, math.inf))
         if not low >= 0.0:
             raise ValueError(f"arms: rewards in [{low:g}, {high:g}], but the family {family!r} has none below 0")

@@ -111,6 +111,10 @@ class Policy:
         """What the functions get as `params` for these arms, where that depends on them."""
         return self.parameters(horizon)
 
+    def unit_rewards(self) -> bool:
+        """Whether rewards must lie in [0, 1]: a run refuses worlds that declare others, and such rewards."""
+        return False
+
     def check(self, arms: Arms) -> None:
         """Raise ``ValueError`` for arms that the policy cannot play."""
 
@@ -156,8 +160,8 @@ class Policy:
         Raises
         ------
         ValueError
-            When an argument is out of its range, the arms do not fit the policy, ``select`` returns no arm, or a world
-            with `round_kernels` or a delay pays NaN.
+            When an argument is out of its range, the arms do not fit the policy, ``select`` returns no arm, or a reward
+            is NaN, or outside [0, 1] although the policy needs that.
         """
         rounds = checkpoint_rounds(whole_number(horizon, "horizon", 1), checkpoints)
         own = check_generator(rng, type(self).__name__)
@@ -168,11 +172,14 @@ class Policy:
         n_rounds, delay = getattr(drawn, "n_rounds", None), whole_number(getattr(drawn, "delay", 0), "delay", 0)
         if n_rounds is not None and horizon > n_rounds:
             raise ValueError(f"horizon: {horizon} is more than the {n_rounds} rounds that the world lasts")
+        low, high = (0.0, 1.0) if self.unit_rewards() else (-np.inf, np.inf)
+        if self.unit_rewards():
+            check_unit_rewards(self, drawn)
         self.check(drawn)
         form = as_compiled if compiled else as_interpreted
         kernels, hooks = self.kernels().in_form(form), hooks.in_form(form)
         policy = (*kernels[:3], kernels.summary, self.parameters_for(drawn, int(horizon)))
-        payment = (form(drawn.kernel()), drawn.parameters())
+        payment = (form(drawn.kernel()), drawn.parameters(), low, high)
         metrics: dict[str, NDArray[np.float64]]
         if delay == 0 and not any(hooks):
             regret, earned, pulls, summary = form(_play)(*policy, *payment, gaps, rounds, own, nature)
@@ -272,7 +279,7 @@ def _start_as_given(params, rng):
 
 
 @njit(nogil=True)
-def _play(init, select, update, summary, params, pull, arms, gaps, checkpoints, rng, world):
+def _play(init, select, update, summary, params, pull, arms, low, high, gaps, checkpoints, rng, world):
     """Arms with constant means: pseudo-regret and sum of the rewards at each checkpoint, both (C,); pulls, (K,)."""
     state = init(gaps.size, params)
     pulls = np.zeros(gaps.size, np.int64)
@@ -284,6 +291,8 @@ def _play(init, select, update, summary, params, pull, arms, gaps, checkpoints, 
             if arm < 0 or arm >= gaps.size:
                 raise ValueError("select: returned an arm outside 0..n_arms-1")
             reward = pull(arms, arm, world)
+            if not low <= reward <= high:
+                raise ValueError("pull: paid NaN, or a reward outside [0, 1], which the policy needs")
             update(state, params, t, arm, reward)
             pulls[arm] += 1
             total += reward
@@ -298,7 +307,7 @@ def _play(init, select, update, summary, params, pull, arms, gaps, checkpoints, 
 @njit(nogil=True)
 def _play_rounds(
     init, select, update, summary, params, observe, recall, start, advance, context, expected, rival, pull, arms,
-    gaps, n_rivals, late_arms, checkpoints, rng, world
+    low, high, gaps, n_rivals, late_arms, checkpoints, rng, world
 ):  # fmt: skip
     """Any world. Sums at each checkpoint, (4, C), the pseudo-regret of constant means, (C,), and the pulls, (K,).
 
@@ -338,6 +347,8 @@ def _play_rounds(
             reward = pull(nature, arm, world)
             if reward != reward:
                 raise ValueError("pull: paid NaN; a table or a log may have no reward left for the arm")
+            if not low <= reward <= high:
+                raise ValueError("pull: paid a reward outside [0, 1], which the policy needs")
             pulls[arm] += 1
             total += reward
             at = t % wait

@@ -18,7 +18,7 @@ from numba import njit
 from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
+from bandits.policy import Policy, PolicyKernels
 
 __all__ = ["ThompsonSampling", "thompson_bayesian_bound"]
 
@@ -45,9 +45,9 @@ class ThompsonSampling(Policy):
         """The functions of the policy."""
         return PolicyKernels(_init, _select, _update)
 
-    def check(self, arms: Arms) -> None:
-        """Refuse arms that declare rewards outside [0, 1]."""
-        check_unit_rewards(self, arms)
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1]."""
+        return True
 
 
 @guarantee("Russo & Van Roy 2016", kind="upper", algorithm="ThompsonSampling", evidence="textbook")

@@ -21,7 +21,7 @@ from numba import njit
 from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
-from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
+from bandits.policy import Policy, PolicyKernels
 
 __all__ = ["TsallisINF", "tsallis_inf_bound"]
 
@@ -33,6 +33,7 @@ class _State(NamedTuple):
     losses: np.ndarray  # (K,) float64, estimated loss of each arm
     weights: np.ndarray  # (K,) float64, probability of each arm
     drawn: np.ndarray  # (1,) float64, probability of the arm drawn last
+    noted: np.ndarray  # (K,) float64, for reduced variance: the weights of the round whose reward comes next
     distance: np.ndarray  # (1,) float64, y of the last round, where the next search starts
 
 
@@ -73,17 +74,17 @@ class TsallisINF(Policy):
 
     def kernels(self) -> PolicyKernels:
         """The functions of the policy."""
-        update = _update_weighted if self.estimator == "importance weighting" else _update_reduced
-        recall = _drawn if self.estimator == "importance weighting" else _all_weights
-        return PolicyKernels(_init, _select, update, recall=recall, summary=_summary)
+        if self.estimator == "importance weighting":
+            return PolicyKernels(_init, _select, _update_weighted, recall=_drawn, summary=_summary)
+        return PolicyKernels(_init, _select_noting, _update_reduced, recall=_noted, summary=_summary)
 
     def parameters(self, horizon: int) -> float:
         """The learning rate of the first round."""
         return 2.0 if self.estimator == "importance weighting" else 4.0
 
-    def check(self, arms: Arms) -> None:
-        """Refuse arms that declare rewards outside [0, 1]."""
-        check_unit_rewards(self, arms)
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1]."""
+        return True
 
 
 @guarantee("Zimmert & Seldin 2021, Theorem 1", kind="upper", algorithm="TsallisINF", evidence="textbook")
@@ -102,7 +103,7 @@ def tsallis_inf_bound(n_arms: int, horizon: int) -> float:
 
 @njit(cache=True)
 def _init(n_arms, params):
-    return _State(np.zeros(n_arms), np.full(n_arms, 1.0 / n_arms), np.ones(1), np.zeros(1))
+    return _State(np.zeros(n_arms), np.full(n_arms, 1.0 / n_arms), np.ones(1), np.zeros(n_arms), np.zeros(1))
 
 
 @njit(cache=True, forceinline=True)
@@ -111,8 +112,8 @@ def _drawn(state):
 
 
 @njit(cache=True, forceinline=True)
-def _all_weights(state):
-    return state.weights
+def _noted(state):
+    return state.noted
 
 
 @njit(cache=True)
@@ -165,13 +166,22 @@ def _select(state, params, t, rng):
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
+def _select_noting(state, params, t, rng):
+    arm = _select(state, params, t, rng)
+    for i in range(state.weights.size):
+        state.noted[i] = state.weights[i]
+    hold(state, rng)
+    return arm
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _update_weighted(state, params, t, arm, reward):
     state.losses[arm] += (1.0 - reward) / state.drawn[0]
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _update_reduced(state, params, t, arm, reward):
-    losses, weights = state.losses, state.weights
+    losses, weights = state.losses, state.noted
     threshold = params * params / t
     for i in range(losses.size):
         if weights[i] >= threshold:

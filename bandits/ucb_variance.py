@@ -19,7 +19,7 @@ from algos.guarantees import guarantee
 from algos.kernels import hold
 from bandits.fields import LogTime, Positive, Scale, Tie
 from bandits.instances import positive_number, vector
-from bandits.policy import Arms, Policy, PolicyKernels, check_unit_rewards
+from bandits.policy import Arms, Policy, PolicyKernels
 
 __all__ = ["UCBV", "UCBTuned", "ucbv_bound"]
 
@@ -116,9 +116,9 @@ class UCBTuned(Policy):
         """The lag of the logarithm's time."""
         return _Parameters(1.0, 0.0, 1 if self.log_time == "t-1" else 0, self.tie == "random")
 
-    def check(self, arms: Arms) -> None:
-        """Refuse arms that declare rewards outside [0, 1]."""
-        check_unit_rewards(self, arms)
+    def unit_rewards(self) -> bool:
+        """Rewards must lie in [0, 1]."""
+        return True
 
 
 @guarantee("Audibert, Munos & Szepesvari 2009", kind="upper", algorithm="UCBV", evidence="textbook")

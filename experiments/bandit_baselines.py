@@ -183,6 +183,12 @@ class BanditBaselines(Experiment):
             }
             for name, baseline in BASELINES.items()
         ]
+        if horizon != _REFERENCE_HORIZON:  # policies that know the horizon begin a longer run differently
+            standard += [
+                {**cell, "horizon": _REFERENCE_HORIZON}
+                for cell in standard
+                if BASELINES[cell["algorithm"]].reference is not None
+            ]
         bayesian: list[Cell] = [
             {
                 "instance": "uniform prior",
@@ -200,7 +206,7 @@ class BanditBaselines(Experiment):
         import pandas as pd
 
         horizon, policy = cell["horizon"], BASELINES[cell["algorithm"]].policy
-        rounds = checkpoint_rounds(horizon, _with_reference(horizon))
+        rounds = checkpoint_rounds(horizon, count=60)
         curves = []
         for replication in range(cell["replications"]):
             world = world_stream(seed, cell, replication, shared=("algorithm", "replications"))
@@ -218,11 +224,10 @@ class BanditBaselines(Experiment):
 
     def claims(self, results: pd.DataFrame) -> list[Claim]:
         """The bounds, the order of the policies, and agreement with the reference values."""
-        standard = results[results["instance"] == "standard"]
         bayesian = results[(results["instance"] == "uniform prior") & (results["round"] == results["horizon"])]
-        reference = standard[standard["round"] == _REFERENCE_HORIZON]
+        reference = _at_the_reference(results)
         return [
-            *_within_bounds(standard),
+            *_within_bounds(_longest(results)),
             *_within_bayesian_bounds(bayesian),
             *_in_order(reference),
             *_agreeing(reference),
@@ -230,14 +235,13 @@ class BanditBaselines(Experiment):
 
     def tables(self, results: pd.DataFrame) -> list[NamedTable]:
         """Regret at T = 10,000 beside the reference values, and at the horizon beside the bounds."""
-        standard = results[results["instance"] == "standard"]
-        return [_reference_table(standard[standard["round"] == _REFERENCE_HORIZON])]
+        return [_reference_table(_at_the_reference(results))]
 
     def figures(self, results: pd.DataFrame) -> list[NamedFigure]:
         """Regret against rounds, a panel a family, and the regret at the horizon beside bounds."""
         from experiments import bandit_figures
 
-        standard = results[results["instance"] == "standard"]
+        standard = _longest(results)
         return [bandit_figures.curves(standard), bandit_figures.at_the_horizon(standard)]
 
     def progress(self, cell: Cell, frame: pd.DataFrame) -> str:
@@ -245,10 +249,16 @@ class BanditBaselines(Experiment):
         return f"{self.name}: {cell['algorithm']}, {cell['instance']}, {cell['n_arms']} arms"
 
 
-def _with_reference(horizon: int) -> np.ndarray:
-    """About 60 logarithmic checkpoints, the reference horizon among them when it is reached."""
-    rounds = checkpoint_rounds(horizon, count=60)
-    return rounds if horizon < _REFERENCE_HORIZON else np.union1d(rounds, [_REFERENCE_HORIZON])
+def _longest(results: pd.DataFrame) -> pd.DataFrame:
+    """The runs of all policies on the standard instance."""
+    standard = results[results["instance"] == "standard"]
+    return standard[standard["horizon"] == standard["horizon"].max()]
+
+
+def _at_the_reference(results: pd.DataFrame) -> pd.DataFrame:
+    """The last rounds of runs of T = 10,000 on the standard instance."""
+    standard = results[results["instance"] == "standard"]
+    return standard[(standard["horizon"] == _REFERENCE_HORIZON) & (standard["round"] == _REFERENCE_HORIZON)]
 
 
 def _regret(runs: pd.DataFrame, name: str) -> np.ndarray:
@@ -338,7 +348,7 @@ def _off(sample: np.ndarray, value: float, error: float) -> float:
 
 def _reference_table(runs: pd.DataFrame) -> NamedTable:
     rows = []
-    for name in sorted(BASELINES, key=lambda name: float(_regret(runs, name).mean())):
+    for name in sorted(runs["algorithm"].unique(), key=lambda name: float(_regret(runs, name).mean())):
         sample, baseline = _regret(runs, name), BASELINES[name]
         bound, reference, off = "", "", ""
         if baseline.bound is not None:

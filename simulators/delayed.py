@@ -42,6 +42,10 @@ class DelayedFeedback:
     arms: Any
     delay: Natural
 
+    def __post_init__(self) -> None:
+        if getattr(self.arms, "delay", 0):
+            raise ValueError(f"arms: their rewards are {self.arms.delay} rounds late already; add that to delay")
+
     def __getattr__(self, name: str) -> Any:
         """Everything else is as it is for the arms."""
         if name.startswith("__") or name in ("arms", "delay"):

@@ -70,6 +70,27 @@ def test_every_bad_field_has_its_line():
     assert [line.split(" = ")[0] for line in str(error.value).split("\n")] == ["Corner: count", "Corner: share"]
 
 
+@description
+class Switch:
+    level: float
+    on: bool = False
+
+
+@pytest.mark.parametrize("bad", [True, np.False_])
+def test_a_truth_value_is_no_number(bad):
+    with pytest.raises(ValueError, match=r"^Switch: level = .*: must be a number$"):
+        Switch(bad)
+    with pytest.raises(ValueError, match=r"^Switch: level = .*: must be a number$"):
+        Switch(level=bad)
+
+
+@pytest.mark.parametrize("bad", ["yes", 1, 0.0, None])
+def test_only_true_and_false_are_truth_values(bad):
+    with pytest.raises(ValueError, match=r"^Switch: on = .*: must be True or False$"):
+        Switch(1.0, on=bad)
+    assert Switch(1, np.True_).on is True
+
+
 def test_missing_unknown_and_long_values():
     with pytest.raises(ValueError, match=r"^Point: count is missing$"):
         Point()

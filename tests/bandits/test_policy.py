@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from algos.contracts import Algorithm
 from bandits import UCB1, CustomPolicy, Policy, ThompsonSampling
-from simulators import BernoulliArms
+from simulators import BernoulliArms, DelayedFeedback
 
 ARMS = BernoulliArms([0.3, 0.5, 0.45])
 POLICIES = [UCB1(), UCB1(exploration=0.5, log_time="t"), ThompsonSampling()]
@@ -64,15 +64,15 @@ def test_a_users_own_policy_learns():
 
 
 class MyArms:
-    """Arms of the user's own: exponential rewards."""
+    """Arms of the user's own: exponential rewards, cut off at 1."""
 
-    means = np.array([0.5, 2.0])
+    means = 1.0 - np.exp([-2.0, -0.5])
 
     def parameters(self):
         return self.means
 
     def kernel(self):
-        return lambda params, arm, rng: rng.exponential() * params[arm]
+        return lambda params, arm, rng: min(1.0, rng.exponential() * params[arm])
 
 
 def test_a_users_own_arms_can_be_played():
@@ -186,6 +186,32 @@ def test_rewards_outside_the_unit_interval_are_refused_where_the_guarantee_needs
         ValueError, match=rf"rewards in \[0, 2\], but {type(policy).__name__} needs rewards in \[0, 1\]"
     ):
         policy.run(arms, 10, generator())
+
+
+def paid(params, arm, rng):
+    return params
+
+
+@pytest.mark.parametrize("reward", [-0.5, 1.5, math.nan, math.inf])
+@pytest.mark.parametrize("late", [False, True])
+def test_rewards_that_nobody_declared_are_refused_where_they_fall(reward, late):
+    class Undeclared:
+        means = np.array([0.5, 0.5])
+
+        def parameters(self):
+            return reward
+
+        def kernel(self):
+            return paid
+
+    world = DelayedFeedback(Undeclared(), 2) if late else Undeclared()
+    with pytest.raises(ValueError, match=r"^pull: paid "):
+        UCB1().run(world, 10, generator(), compiled=False)
+    if math.isnan(reward):
+        with pytest.raises(ValueError, match=r"^pull: paid NaN"):
+            GREEDY.run(world, 10, generator(), compiled=False)
+    elif not late:
+        assert GREEDY.run(world, 10, generator(), compiled=False).outcome["reward"] == 10 * reward
 
 
 def test_a_policy_must_say_its_kernels():
