@@ -52,8 +52,8 @@ def test_delta_is_the_mass_by_which_the_ratio_is_exceeded(sigma, epsilon):
 
 
 def exact_delta(sigma, epsilon):
-    """Phi(a - b) - e^epsilon Phi(-a - b) with 400 digits, enough while e^(2 epsilon) has fewer."""
-    with decimal.localcontext(prec=400):
+    """Phi(a - b) - e^epsilon Phi(-a - b) with 640 digits, enough while e^(2 epsilon) has fewer."""
+    with decimal.localcontext(prec=640):
         s, e = Decimal(sigma), Decimal(epsilon)
         a, b = 1 / (2 * s), e * s
         return upper_tail(b - a) - e.exp() * upper_tail(a + b)
@@ -63,17 +63,17 @@ def upper_tail(x):
     """1 - Phi(x) in the precision of the context: Phi(x) = 1/2 + phi(x) (x + x^3 / 3 + x^5 / 15 + ...)."""
     term = total = x
     n = 1
-    while abs(term) > abs(total) * Decimal(10) ** -390:
+    while abs(term) > abs(total) * Decimal(10) ** -630:
         n += 2
         term *= x * x / n
         total += term
     return Decimal("0.5") - total * (-x * x / 2).exp() / (2 * PI).sqrt()
 
 
-with decimal.localcontext(prec=420):
+with decimal.localcontext(prec=660):
     # Machin: pi = 16 arctan(1/5) - 4 arctan(1/239)
     PI = sum(
-        factor * sum((-1) ** k / (Decimal(base) ** (2 * k + 1) * (2 * k + 1)) for k in range(320))
+        factor * sum((-1) ** k / (Decimal(base) ** (2 * k + 1) * (2 * k + 1)) for k in range(480))
         for factor, base in ((16, 5), (-4, 239))
     )
 
