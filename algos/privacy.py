@@ -33,6 +33,7 @@ __all__ = [
     "PrivacyAudit",
     "audit",
     "check_delta",
+    "check_discrete_epsilon",
     "check_epsilon",
     "discrete_laplace",
     "discrete_laplace_variance",
@@ -44,6 +45,11 @@ __all__ = [
 Calibration = Literal["analytic", "classical"]
 
 _SMALLEST_EPSILON = 1e-300  # below it 1 / epsilon times a draw could overflow
+_SMALLEST_DISCRETE_EPSILON = 1e-15  # far below it geometric draws saturate, and their difference is 0: no noise
+_SMALLEST_GAUSSIAN_DELTA = 1e-300  # below it float64 cannot tell by how much delta is exceeded
+
+_ROOT_2_PI = math.sqrt(2.0 * math.pi)
+_NODES, _WEIGHTS = (part.tolist() for part in np.polynomial.legendre.leggauss(20))
 
 
 def check_epsilon(epsilon: float) -> float:
@@ -58,6 +64,19 @@ def check_epsilon(epsilon: float) -> float:
         return _privacy_budget(epsilon)
     except ValueError as error:
         raise ValueError(f"epsilon: {epsilon!r} {error}") from None
+
+
+def check_discrete_epsilon(epsilon: float) -> float:
+    """Return the privacy budget of discrete Laplace noise, a number in [1e-15, inf].
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if check_epsilon(epsilon) < _SMALLEST_DISCRETE_EPSILON:
+        raise ValueError(f"epsilon: {epsilon!r} is outside [1e-15, inf], which discrete Laplace noise needs")
+    return float(epsilon)
 
 
 def check_delta(delta: float) -> float:
@@ -106,7 +125,7 @@ def gaussian_sigma(
     ----------
     epsilon : float > 0
         May be inf: no noise.
-    delta : float in (0, 1)
+    delta : float in [1e-300, 1)
         Chance by which the ratio may be exceeded, roughly.
     sensitivity : float > 0
         How far one record can move the number.
@@ -124,6 +143,8 @@ def gaussian_sigma(
     (3.730632, 4.844805)
     """
     epsilon, delta = check_epsilon(epsilon), check_delta(delta)
+    if delta < _SMALLEST_GAUSSIAN_DELTA:
+        raise ValueError(f"delta: {delta} is outside [{_SMALLEST_GAUSSIAN_DELTA}, 1), where noise can be calibrated")
     if not 0.0 < sensitivity < math.inf:
         raise ValueError(f"sensitivity: {sensitivity} is outside (0, inf)")
     if epsilon == math.inf:
@@ -144,7 +165,8 @@ def gaussian_sigma(
         if not low < middle < high:
             break
         low, high = (low, middle) if gaussian_delta(math.exp(middle), epsilon) <= delta else (middle, high)
-    return sensitivity * math.exp(high)  # the end at which delta is kept
+    # The end at which delta is kept, and more than rounding can have taken away.
+    return sensitivity * math.exp(high) * (1.0 + 1e-12)
 
 
 @guarantee("Balle & Wang 2018, Theorem 8", kind="identity", algorithm="Gaussian mechanism", evidence="textbook")
@@ -154,14 +176,41 @@ def gaussian_delta(sigma: float, epsilon: float) -> float:
     Parameters
     ----------
     sigma : float > 0
-        Standard deviation of the noise; a = 1 / (2 sigma) and b = epsilon sigma.
+        Standard deviation of the noise, finite; a = 1 / (2 sigma) and b = epsilon sigma.
     epsilon : float >= 0
-        Privacy budget.
-    """
-    from scipy.special import log_ndtr, ndtr
+        Privacy budget; may be inf.
 
-    a, b = 0.5 / sigma, epsilon * sigma
-    return float(ndtr(a - b) - math.exp(min(epsilon + float(log_ndtr(-a - b)), 0.0)))
+    Notes
+    -----
+    The second term is phi(b - a) R(b + a) with Mills' ratio R(x) = Phi(-x) / phi(x). For a < 1 the two terms may agree
+    in all their digits; then the value is phi(b - a) times the integral of -R' = 1 - x R(x) from b - a to b + a.
+    """
+    from scipy.special import erfcx, ndtr
+
+    if not _is_number(sigma) or not 0.0 < sigma < math.inf:
+        raise ValueError(f"sigma: {sigma!r} is not a number in (0, inf)")
+    if not _is_number(epsilon) or not epsilon >= 0.0:
+        raise ValueError(f"epsilon: {epsilon!r} is not a number in [0, inf]")
+    a, b = 0.5 / float(sigma), float(epsilon) * float(sigma)
+    if b - a > 39.0:
+        return 0.0  # less than 1e-330
+    density = math.exp(-0.5 * (b - a) ** 2) / _ROOT_2_PI
+    if a >= 1.0:
+        mills = math.sqrt(0.5 * math.pi) * float(erfcx((b + a) / math.sqrt(2.0)))
+        return max(float(ndtr(a - b)) - density * mills, 0.0)
+    return density * a * sum(w * _mills_slope(b + a * x) for x, w in zip(_NODES, _WEIGHTS, strict=True))
+
+
+def _mills_slope(x: float) -> float:
+    """1 - x R(x) with Mills' ratio R, the size of its derivative; for large x by the continued fraction of R."""
+    if x < 2.0:
+        from scipy.special import erfcx
+
+        return 1.0 - x * math.sqrt(0.5 * math.pi) * float(erfcx(x / math.sqrt(2.0)))
+    rest = x  # R = 1 / (x + 1 / (x + 2 / (x + ...))), so that 1 - x R = k / (x + k), k = 1 / rest
+    for i in range(80, 1, -1):
+        rest = x + i / rest
+    return 1.0 / (x * rest + 1.0)
 
 
 @njit(cache=True, forceinline=True)
@@ -183,10 +232,10 @@ def discrete_laplace_variance(epsilon: float) -> float:
 
     Parameters
     ----------
-    epsilon : float > 0
+    epsilon : float in [1e-15, inf]
         Privacy budget for a whole-number sum that one record moves by at most 1.
     """
-    return 2.0 * math.exp(-check_epsilon(epsilon)) / math.expm1(-epsilon) ** 2
+    return 2.0 * math.exp(-check_discrete_epsilon(epsilon)) / math.expm1(-epsilon) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,7 +305,7 @@ def audit(
     True
     """
     epsilon = check_epsilon(epsilon)
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(shape)
     entries = math.prod(sizes)
     if len(values) ** entries > 2**20:
         raise ValueError(f"shape: {len(values)} ** {entries} tables are more than {2**20}")

@@ -15,10 +15,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import StrictBool
 
 from algos.contracts import description, whole_number
 from algos.guarantees import guarantee
-from algos.privacy import Epsilon
+from algos.privacy import Epsilon, check_discrete_epsilon
 from bandits.fixed_budget import (
     DISCRETE_LAPLACE,
     LAPLACE,
@@ -98,7 +99,7 @@ class SequentialHalving(BestArmPolicy):
     P(error) <= 3 log2(K) exp(-T / (8 H2 log2 K)) (`sequential_halving_bound`).
     """
 
-    accumulate: bool = False
+    accumulate: StrictBool = False
 
     def plan(self, features: NDArray[np.float64] | None, n_arms: int, budget: int) -> Plan:
         """ceil(log2 K) rounds."""
@@ -115,7 +116,7 @@ class PrivateBestArmPolicy(BestArmPolicy):
     epsilon : float in [1e-300, inf]
         Privacy budget of the whole run with respect to one reward; inf adds no noise.
     mechanism : {"laplace", "discrete_laplace"}
-        Noise on the sums of rewards. The discrete one needs rewards that are whole numbers, 0 or 1.
+        Noise on the sums of rewards. The discrete one needs epsilon >= 1e-15, and refuses rewards that are not 0 or 1.
     out_of_range : {"raise", "clip"}
         What to do with a reward outside [0, 1]. Raising depends on the data: on real data only "clip" is private.
     """
@@ -123,6 +124,9 @@ class PrivateBestArmPolicy(BestArmPolicy):
     epsilon: Epsilon
     mechanism: Mechanism = "laplace"
     out_of_range: OutOfRange = "raise"
+
+    def __post_init__(self) -> None:
+        self.noise()  # refuses what cannot be drawn
 
     def spent(self) -> dict[str, float]:
         """Epsilon, once: each reward enters one phase only."""
@@ -146,7 +150,7 @@ class DPUniformAllocation(PrivateBestArmPolicy):
     epsilon : float in [1e-300, inf]
         Privacy budget of the whole run with respect to one reward.
     mechanism : {"laplace", "discrete_laplace"}
-        Noise on the sums; the discrete one needs rewards 0 or 1.
+        Noise on the sums; the discrete one needs epsilon >= 1e-15, and refuses rewards that are not 0 or 1.
     out_of_range : {"raise", "clip"}
         What to do with a reward outside [0, 1].
     """
@@ -165,22 +169,21 @@ class DPSuccessiveRejects(PrivateBestArmPolicy):
     epsilon : float in [1e-300, inf]
         Privacy budget of the whole run with respect to one reward.
     mechanism : {"laplace", "discrete_laplace"}
-        Noise on the sums; the discrete one needs rewards 0 or 1.
+        Noise on the sums; the discrete one needs epsilon >= 1e-15, and refuses rewards that are not 0 or 1.
     out_of_range : {"raise", "clip"}
         What to do with a reward outside [0, 1].
 
     Notes
     -----
-    Every phase needs a fresh reward of each arm: a budget of K + lb(K) K (K - 1) always suffices.
+    Every phase needs a fresh reward of each arm. From K + floor(lb(K) (K - 1)^2) + 1 on, all budgets give that; some
+    smaller ones do as well, because the pulls of a phase are rounded up.
     """
 
     def plan(self, features: NDArray[np.float64] | None, n_arms: int, budget: int) -> Plan:
         """K - 1 phases."""
         fresh = _fresh(n_arms, budget) if budget > n_arms else [0]
         if min(fresh) < 1:
-            raise BudgetError(
-                "DPSuccessiveRejects", budget, math.ceil(n_arms + _log_bar(n_arms) * n_arms * (n_arms - 1))
-            )
+            raise BudgetError("DPSuccessiveRejects", budget, _enough_for_fresh(n_arms))
         return EqualPulls(range(n_arms, 0, -1), fresh, self.noise())
 
 
@@ -193,7 +196,7 @@ class DPSequentialHalving(PrivateBestArmPolicy):
     epsilon : float in [1e-300, inf]
         Privacy budget of the whole run with respect to one reward.
     mechanism : {"laplace", "discrete_laplace"}
-        Noise on the sums; the discrete one needs rewards 0 or 1.
+        Noise on the sums; the discrete one needs epsilon >= 1e-15, and refuses rewards that are not 0 or 1.
     out_of_range : {"raise", "clip"}
         What to do with a reward outside [0, 1].
 
@@ -209,10 +212,18 @@ class DPSequentialHalving(PrivateBestArmPolicy):
 
 
 def laplace_noise(epsilon: float, mechanism: Mechanism = "laplace") -> Noise:
-    """Noise that makes a sum of rewards in [0, 1] epsilon-private."""
+    """Noise that makes a sum of rewards in [0, 1] epsilon-private; if discrete, of rewards 0 or 1.
+
+    Raises
+    ------
+    ValueError
+        For discrete noise with epsilon < 1e-15.
+    """
     if epsilon == math.inf:
         return NO_NOISE
-    return Noise(LAPLACE if mechanism == "laplace" else DISCRETE_LAPLACE, 1.0 / epsilon)
+    if mechanism == "laplace":
+        return Noise(LAPLACE, 1.0 / epsilon)
+    return Noise(DISCRETE_LAPLACE, 1.0 / check_discrete_epsilon(epsilon))
 
 
 def rejects_schedule(n_arms: int, budget: int) -> list[int]:
@@ -231,6 +242,15 @@ def _fresh(n_arms: int, budget: int) -> list[int]:
     """Pulls of each remaining arm in each phase of Successive Rejects."""
     total = [0, *rejects_schedule(n_arms, budget)]
     return [after - before for before, after in itertools.pairwise(total)]
+
+
+def _enough_for_fresh(n_arms: int) -> int:
+    """The least budget such that it and all larger ones give every phase of Successive Rejects a fresh pull.
+
+    With x = (T - K) / lb(K), ceil(x / m) = ceil(x / (m - 1)) = q where (q - 1) m < x <= q (m - 1); the last of these
+    intervals is that of m = K, q = K - 1. Two arms have one phase.
+    """
+    return n_arms + 1 + (math.floor(_log_bar(n_arms) * (n_arms - 1) ** 2) if n_arms > 2 else 0)
 
 
 @functools.lru_cache(maxsize=64)

@@ -40,9 +40,26 @@ from bandits.fixed_budget import (
     pull_all,
 )
 
-__all__ = ["DPBAI", "DPBAIGauss", "least_budget", "phase_pulls", "survivor_schedule"]
+__all__ = ["DPBAI", "DPBAIGauss", "check_schedule", "least_budget", "phase_pulls", "survivor_schedule"]
 
 Rounding = Literal["floor", "ceil"]
+
+
+def check_schedule(sizes: Any) -> list[int]:
+    """Return the sizes of the active sets, whole numbers that decrease strictly to 1.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    try:
+        found = _schedule(sizes)
+    except ValueError as error:
+        raise ValueError(f"schedule: {sizes!r}: {error}") from None
+    if found is None:
+        raise ValueError("schedule: None is no list of whole numbers that decrease strictly to 1")
+    return list(found)
 
 
 def _schedule(value: Any) -> tuple[int, ...] | None:
@@ -73,7 +90,7 @@ class DPBAI(BestArmPolicy):
         Privacy budget of the whole run with respect to one reward of one arm; inf adds no noise. For people with up to
         k rewards each, use epsilon / k.
     mechanism : {"laplace", "discrete_laplace"}
-        Noise on the sums of rewards; the discrete one needs rewards 0 or 1.
+        Noise on the sums of rewards; the discrete one needs epsilon >= 1e-15, and refuses rewards that are not 0 or 1.
     rounding : {"floor", "ceil"}
         n = floor(T / (M m)) pulls of each of m arms in one of M phases; or the paper's ceil(T' / (M m)), with T' less
         than T by what the ceilings could add.
@@ -105,6 +122,9 @@ class DPBAI(BestArmPolicy):
     max_det: Literal["local", "exact"] = "local"
     schedule: Schedule = None
     out_of_range: OutOfRange = "raise"
+
+    def __post_init__(self) -> None:
+        laplace_noise(self.epsilon, self.mechanism)  # refuses what cannot be drawn
 
     def plan(self, features: NDArray[np.float64] | None, n_arms: int, budget: int) -> Plan:
         """Phases from the schedule, designs by the rank of the active features, Laplace noise on each sum."""

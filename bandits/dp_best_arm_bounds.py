@@ -21,7 +21,7 @@ from algos.contracts import whole_number
 from algos.guarantees import guarantee
 from algos.privacy import Calibration, check_epsilon, gaussian_sigma
 from bandits.best_arm import sorted_gaps, unique_best
-from bandits.dp_best_arm import Rounding, least_budget, phase_pulls, survivor_schedule
+from bandits.dp_best_arm import Rounding, check_schedule, least_budget, phase_pulls, survivor_schedule
 from bandits.linear_best_arm import od_schedule
 
 __all__ = [
@@ -348,7 +348,9 @@ def _phases_bound(
     """Sum over phases of the largest chance, over ranks, that too many arms overtake the best."""
     ordered, d = sorted_gaps(gaps), whole_number(dimension, "dimension", 1)
     pulls = whole_number(budget, "budget", 1)
-    sizes = list(survivor_schedule(ordered.size, d) if schedule is None else schedule)
+    sizes = survivor_schedule(ordered.size, d) if schedule is None else check_schedule(schedule)
+    if rounding not in ("floor", "ceil"):
+        raise ValueError(f"rounding: {rounding!r} is neither 'floor' nor 'ceil'")
     if sizes[0] != ordered.size:
         raise ValueError(f"schedule: starts with {sizes[0]}, but there are {ordered.size} gaps")
     if pulls < least_budget(sizes, d):

@@ -21,6 +21,7 @@ from bandits.fixed_budget import ROUNDING
 
 __all__ = ["elimination_law", "max_det_error", "preference_law", "three_arm_error", "two_arm_error"]
 
+_MEANS_ROUNDING = 1e-9  # as in simulators.LinearArms
 _MOST_SUMS = 2_000_000  # combinations of three sums
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 
@@ -36,6 +37,8 @@ def preference_law(difference: ArrayLike, epsilon: float) -> NDArray[np.float64]
     array([0.5       , 0.72409042, 0.27590958])
     """
     given = np.asarray(difference, dtype=np.float64)
+    if not np.isfinite(given).all():
+        raise ValueError(f"difference: {difference!r} is not finite")
     if check_epsilon(epsilon) == math.inf:
         return (given >= 0).astype(np.float64)
     size = np.abs(epsilon * given)
@@ -140,6 +143,10 @@ def max_det_error(features: ArrayLike, theta: ArrayLike, budget: int, epsilon: f
         raise ValueError("epsilon: inf has ties of positive chance, which this law does not cover")
     rows, parameter = np.asarray(features, dtype=np.float64), np.asarray(theta, dtype=np.float64)
     means = rows @ parameter
+    outside = ~((means >= -_MEANS_ROUNDING) & (means <= 1.0 + _MEANS_ROUNDING))
+    if outside.any():
+        arm = int(np.argmax(outside))
+        raise ValueError(f"theta: the mean of arm {arm} is {means[arm]:g}, outside [0, 1]")
     basis, coefficients = max_det_collection(rows)
     rank, n_arms = basis.size, len(rows)
     sizes = survivor_schedule(n_arms, max(rank, 1))
@@ -178,6 +185,8 @@ def elimination_law(sums: ArrayLike, epsilon: float) -> NDArray[np.float64]:
     shifts = np.asarray(sums, dtype=np.float64)
     if shifts.shape[-1:] != (3,):
         raise ValueError(f"sums: the last axis of shape {shifts.shape} is not of three arms")
+    if not np.isfinite(shifts).all():
+        raise ValueError(f"sums: {sums!r} are not finite numbers")
     if check_epsilon(epsilon) == math.inf:
         last = 2 - np.argmin(shifts[..., ::-1], axis=-1)
         return (last[..., None] == np.arange(3)).astype(np.float64)

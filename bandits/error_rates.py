@@ -110,8 +110,8 @@ def error_rate(
     count = whole_number(replications, "replications", 1)
     threads = (os.cpu_count() or 1) if workers is None else whole_number(workers, "workers", 1)
     whole_number(seed, "seed", 0)
-    if not hasattr(arms, "means"):
-        raise ValueError(f"arms: {arms!r} has no means; draw a random instance first, with sample(rng)")
+    if hasattr(arms, "sample"):
+        raise ValueError(f"arms: {arms!r} is a distribution; draw a random instance first, with sample(rng)")
     game = Game.of(policy, arms, budget)
     own_cell = dict(cell or {})
     world_cell = {name: value for name, value in own_cell.items() if name != "algorithm"}

@@ -34,11 +34,13 @@ __all__ = [
     "Phase",
     "PhaseDesign",
     "Plan",
+    "fixed_means",
     "phase_log",
     "play",
 ]
 
 OutOfRange = Literal["raise", "clip"]
+Rule = Literal["raise", "clip", "binary"]  # what single rewards must be, or are made
 
 BRANCHES = ("all", "max-det", "g-optimal")
 ALL, MAX_DET, G_OPTIMAL = range(3)
@@ -49,10 +51,10 @@ NONE, LAPLACE, GAUSSIAN, DISCRETE_LAPLACE = range(4)
 
 
 class BudgetError(ValueError):
-    """The budget is too small to pull what the policy must pull; `minimum` would be enough."""
+    """The budget is too small to pull what the policy must pull; `minimum` and all above it are enough."""
 
     def __init__(self, policy: str, budget: int, minimum: int) -> None:
-        super().__init__(f"horizon: a budget of {budget} pulls is too small for {policy}, which needs {minimum}")
+        super().__init__(f"horizon: a budget of {budget} pulls is too small for {policy}; {minimum} or more are enough")
         self.budget, self.minimum = budget, minimum
 
 
@@ -229,7 +231,8 @@ class BestArmPolicy:
         Parameters
         ----------
         arms : Arms, or a distribution with ``sample(rng)`` that draws them
-            The arms. ``features`` and ``sum_kernel()`` are used if they have them.
+            The arms. ``features`` and ``sum_kernel()`` are used if they have them; where rewards must lie in [0, 1],
+            or be 0 or 1, sums are drawn at once only if the arms declare that (``support``, ``binary_rewards``).
         horizon : int >= 1
             The budget: pulls that may be used. A few may remain unused.
         rng : numpy.random.Generator
@@ -251,7 +254,8 @@ class BestArmPolicy:
         Raises
         ------
         ValueError
-            When an argument is out of its range, a reward is outside [0, 1] although the policy needs that, or is NaN;
+            When an argument is out of its range, a reward is outside [0, 1] although the policy needs that, is not 0
+            or 1 although its noise is discrete, or is NaN;
             `BudgetError` for a budget that is too small.
         """
         own = check_generator(rng, type(self).__name__)
@@ -283,26 +287,23 @@ class Game(NamedTuple):
     @classmethod
     def of(cls, policy: BestArmPolicy, arms: Any, horizon: int, *, compiled: bool = True) -> Game:
         """Check the arms and the budget, and choose the kernels."""
-        budget = whole_number(horizon, "horizon", 1)
-        means = np.asarray(arms.means, dtype=np.float64)
-        if means.ndim != 1 or means.size == 0 or not np.isfinite(means).all():
-            raise ValueError(f"means: {arms.means!r} is not a non-empty vector of finite numbers")
+        if not isinstance(policy, BestArmPolicy):
+            raise ValueError(f"policy: {type(policy).__name__} is not a BestArmPolicy, one with a fixed budget")
+        budget, means = whole_number(horizon, "horizon", 1), fixed_means(arms)
         features = getattr(arms, "features", None)
         if features is not None:
             features = np.ascontiguousarray(features, dtype=np.float64)
             if features.ndim != 2 or features.shape[0] != means.size or not np.isfinite(features).all():
                 raise ValueError(f"features: must be a finite matrix with {means.size} rows, one an arm")
-        out_of_range = policy.rewards_out_of_range()
         plan = policy.plan(features, means.size, budget) if means.size > 1 else Plan([1], NO_NOISE)
         form = as_compiled if compiled else as_interpreted
-        # Clipping needs single rewards; otherwise a sum drawn at once is exact in law, and much faster.
-        if hasattr(arms, "sum_kernel") and out_of_range != "clip":
-            draw = form(arms.sum_kernel())
-        else:
-            draw = form(_sum_of_pulls(form(arms.kernel()), out_of_range))
-        return cls(
-            plan, means < means.max() - ROUNDING, arms.parameters(), draw, out_of_range is not None, form(_play_phase)
-        )
+        # Whole sums keep discrete noise private only if every term is whole too: clipping would not help.
+        rule = "binary" if plan.noise.kind == DISCRETE_LAPLACE else policy.rewards_out_of_range()
+        draw = form(arms.sum_kernel() if hasattr(arms, "sum_kernel") else _sum_of_one(form(arms.kernel())))
+        # A sum drawn at once is exact in law, and much faster, but tells nothing about single rewards.
+        if not (hasattr(arms, "sum_kernel") and _vouches(arms, rule)):
+            draw = form(_sum_one_by_one(draw, rule))
+        return cls(plan, means < means.max() - ROUNDING, arms.parameters(), draw, rule is not None, form(_play_phase))
 
 
 _LOGGED = ("active", "phase_pulls", "estimates", "branch", "rank")
@@ -368,19 +369,55 @@ def play(
     return active[:, 0], pulls, logged
 
 
+def fixed_means(arms: Any) -> NDArray[np.float64]:
+    """The means of arms among which there is a best one.
+
+    Raises
+    ------
+    ValueError
+        When the world has none, or they are no vector of finite numbers.
+    """
+    missing = [name for name in ("means", "parameters", "kernel") if not hasattr(arms, name)]
+    if missing or (hasattr(arms, "round_kernels") and arms.round_kernels().expected is not None):
+        what = f"has no {missing[0]}" if missing else "has means that depend on the round"
+        raise ValueError(f"arms: {type(arms).__name__} {what}; a best arm needs `means`, parameters() and kernel()")
+    means = np.asarray(arms.means, dtype=np.float64)
+    if means.ndim != 1 or means.size == 0 or not np.isfinite(means).all():
+        raise ValueError(f"means: {arms.means!r} is not a non-empty vector of finite numbers")
+    return means
+
+
+def _vouches(arms: Any, rule: Rule | None) -> bool:
+    """Whether the arms declare that no single reward breaks the rule."""
+    if rule == "raise":
+        low, high = getattr(arms, "support", (-math.inf, math.inf))
+        return bool(low >= 0.0 and high <= 1.0)
+    return rule is None or (rule == "binary" and getattr(arms, "binary_rewards", False) is True)
+
+
 @functools.lru_cache(maxsize=256)
-def _sum_of_pulls(pull: Callable[..., Any], out_of_range: OutOfRange | None) -> Callable[..., Any]:
-    """A function that sums single pulls; the sum is nan when a reward is out of range."""
-    clip, check = out_of_range == "clip", out_of_range == "raise"
+def _sum_of_one(pull: Callable[..., Any]) -> Callable[..., Any]:
+    """A sum of a single reward, for arms that draw no sums."""
+
+    def draw_sum(params, arm, first, count, rng):
+        return pull(params, arm, rng)
+
+    return draw_sum
+
+
+@functools.lru_cache(maxsize=256)
+def _sum_one_by_one(draw_one: Callable[..., Any], rule: Rule | None) -> Callable[..., Any]:
+    """A function that adds single rewards, each of them a sum of one; the total is nan when one breaks the rule."""
+    clip, check, binary = rule == "clip", rule == "raise", rule == "binary"
 
     def draw_sum(params, arm, first, count, rng):
         total = 0.0
-        for _ in range(count):
-            reward = pull(params, arm, rng)
+        for i in range(count):
+            reward = draw_one(params, arm, first + i, 1, rng)
             if clip:
                 # What is no number stays none: comparisons with it are false.
                 reward = 0.0 if reward < 0.0 else 1.0 if reward > 1.0 else reward
-            elif check and not 0.0 <= reward <= 1.0:
+            elif (check and not 0.0 <= reward <= 1.0) or (binary and reward != 0.0 and reward != 1.0):
                 reward = math.nan
             total += reward
         return total
@@ -418,6 +455,8 @@ def _play_phase(
             total = draw_sum(params, arm, pulls[r, arm], count, world)
             # Also false for nan.
             if not (0.0 <= total <= count * (1.0 + 1e-12) if ranged else total == total):
+                if kind == DISCRETE_LAPLACE:
+                    raise ValueError("rewards: one is not 0 or 1, which discrete Laplace noise needs")
                 raise ValueError("rewards: one is NaN or outside [0, 1]")
             pulls[r, arm] += count
             drawn[b] = total

@@ -13,15 +13,16 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from algos.contracts import Trajectory, check_generator, description, realize, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import compiled as as_compiled
 from algos.kernels import hold
 from algos.kernels import interpreted as as_interpreted
-from algos.privacy import Epsilon, laplace
+from algos.privacy import Delta, Epsilon, laplace
 from bandits.best_arm import unique_best
+from bandits.fixed_budget import OutOfRange, fixed_means
 from bandits.policy import check_unit_rewards
 
 __all__ = [
@@ -36,8 +37,15 @@ __all__ = [
     "ucb_e_bound",
 ]
 
-Chance = Annotated[float, Field(gt=0.0, lt=1.0)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool | np.bool_ | str):
+        raise ValueError("must be a number")
+    return value
+
+
+_Number = Annotated[float, BeforeValidator(_no_truth_value)]
+Positive = Annotated[_Number, Field(gt=0.0, allow_inf_nan=False)]
 
 
 class _State(NamedTuple):
@@ -71,6 +79,10 @@ class FixedConfidencePolicy:
         """The privacy that a run spends, for its outcome."""
         return {}
 
+    def rewards_out_of_range(self) -> OutOfRange:
+        """What to do with rewards outside [0, 1]."""
+        return "raise"
+
     def run(
         self,
         arms: Any,
@@ -102,16 +114,21 @@ class FixedConfidencePolicy:
             ``pulls`` (int64, shape (K,)) and ``stopped``: whether the policy was done before the horizon. If it was
             not, the arm is the one with the largest mean reward among those still active (of a private policy: the
             largest published one), and nothing is promised.
+
+        Raises
+        ------
+        ValueError
+            When an argument is out of its range, or a reward is outside [0, 1] or NaN, which is what the simulators pay
+            when no reward is left.
         """
         own = check_generator(rng, type(self).__name__)
         nature = own if world is None else check_generator(world, "world")
         most = whole_number(horizon, "horizon", 1)
         drawn = realize(arms, nature)
-        means = np.asarray(drawn.means, dtype=np.float64)
-        if means.ndim != 1 or means.size == 0 or not np.isfinite(means).all():
-            raise ValueError(f"means: {drawn.means!r} is not a non-empty vector of finite numbers")
+        means, clip = fixed_means(drawn), self.rewards_out_of_range() == "clip"
         policy: Any = self  # only its name is read
-        check_unit_rewards(policy, drawn)
+        if not clip:
+            check_unit_rewards(policy, drawn)
         form = as_compiled if compiled else as_interpreted
         arm, pulls, stopped = form(_identify)(
             form(self.kernel()),
@@ -120,6 +137,7 @@ class FixedConfidencePolicy:
             drawn.parameters(),
             means.size,
             most,
+            clip,
             own,
             nature,
         )
@@ -147,7 +165,7 @@ class FixedConfidenceElimination(FixedConfidencePolicy):
     The chance is at most delta pi^2 / 12 (`elimination_failure_bound`). With two best arms it never stops by itself.
     """
 
-    delta: Chance = 0.05
+    delta: Delta = 0.05
 
     def kernel(self) -> Callable[..., Any]:
         """The decision."""
@@ -172,10 +190,13 @@ class DPFixedConfidenceElimination(FixedConfidencePolicy):
         Privacy budget of the whole run with respect to one reward.
     delta : float in (0, 1)
         Largest chance to name a wrong arm.
+    out_of_range : {"raise", "clip"}
+        What to do with a reward outside [0, 1]. Raising depends on the data: on real data only "clip" is private.
     """
 
     epsilon: Epsilon
-    delta: Chance = 0.05
+    delta: Delta = 0.05
+    out_of_range: OutOfRange = "raise"
 
     def kernel(self) -> Callable[..., Any]:
         """The decision."""
@@ -188,6 +209,10 @@ class DPFixedConfidenceElimination(FixedConfidencePolicy):
     def spent(self) -> dict[str, float]:
         """Epsilon, once: each reward enters one epoch only."""
         return {"epsilon": self.epsilon}
+
+    def rewards_out_of_range(self) -> OutOfRange:
+        """Rewards must lie in [0, 1]: the noise is made for that."""
+        return self.out_of_range
 
 
 @description
@@ -206,7 +231,7 @@ class MedianElimination(FixedConfidencePolicy):
     """
 
     epsilon: Positive = 0.1
-    delta: Chance = 0.05
+    delta: Delta = 0.05
 
     def kernel(self) -> Callable[..., Any]:
         """The decision."""
@@ -232,8 +257,8 @@ class LUCB1(FixedConfidencePolicy):
         How far the named arm's mean may be below the best.
     """
 
-    delta: Chance = 0.05
-    epsilon: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
+    delta: Delta = 0.05
+    epsilon: Annotated[_Number, Field(ge=0.0, allow_inf_nan=False)] = 0.0
 
     def kernel(self) -> Callable[..., Any]:
         """The decision."""
@@ -257,7 +282,7 @@ class TopTwoIdentification(FixedConfidencePolicy):
         Chance to name a wrong arm that is aimed at: the threshold is the one used in practice, without a proof.
     """
 
-    delta: Chance = 0.05
+    delta: Delta = 0.05
 
     def kernel(self) -> Callable[..., Any]:
         """The decision."""
@@ -340,7 +365,7 @@ def _h1(ordered: np.ndarray) -> float:
 
 
 @njit(nogil=True)
-def _identify(decide, params, pull, arms, n_arms, most, rng, world):
+def _identify(decide, params, pull, arms, n_arms, most, clip, rng, world):
     """The arm that is named, the pulls of each arm, and whether the policy was done."""
     state = _State(
         np.zeros(n_arms, np.int64),
@@ -360,7 +385,13 @@ def _identify(decide, params, pull, arms, n_arms, most, rng, world):
         if arm < 0:
             named, stopped = -1 - arm, True
         else:
-            state.rewards[arm] += pull(arms, arm, world)
+            reward = pull(arms, arm, world)
+            if clip:
+                # What is no number stays none: comparisons with it are false.
+                reward = 0.0 if reward < 0.0 else 1.0 if reward > 1.0 else reward
+            if not 0.0 <= reward <= 1.0:
+                raise ValueError("rewards: one is outside [0, 1] or NaN, as where none is left")
+            state.rewards[arm] += reward
             state.pulls[arm] += 1
             state.counters[2] += 1
             pulls[arm] += 1
@@ -431,7 +462,9 @@ def _halve(state, params, rng):
     for i in range(n_arms):
         size += state.active[i]
     error, chance = state.scales[0], state.scales[1]
-    arm = _next_in_turn(state, math.ceil(4.0 / (error * error) * math.log(3.0 / chance)))
+    # Whole numbers beyond any horizon are as good as infinite; the square of a tiny error would be 0.
+    times = 4.0 / max(error * error, 1e-300) * math.log(3.0 / chance)
+    arm = _next_in_turn(state, math.ceil(min(times, 1e15)))
     if arm < 0:
         # Keep the better half: an arm stays if fewer than that are ahead of it.
         keep = (size + 1) // 2

@@ -63,7 +63,10 @@ class Arms(Protocol):
     * ``n_rounds``, how many rounds it lasts, where that is limited;
     * ``delay``, after how many further rounds a reward is seen (0 when omitted): that of round t is learnt at the end
       of round t + delay;
-    * ``features``, one vector an arm, shape (K, d), where rewards are linear in them.
+    * ``features``, one vector an arm, shape (K, d), where rewards are linear in them;
+    * ``sum_kernel()``, the function ``draw_sum(params, arm, first, count, rng)`` that draws the sum of an arm's rewards
+      first, ..., first + count - 1, each arm's being numbered from 0: best-arm policies draw these instead;
+    * ``binary_rewards``, True if every reward is 0 or 1: what discrete noise needs.
     """
 
     @property

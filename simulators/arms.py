@@ -108,6 +108,8 @@ class BernoulliArms(_Gaps):
 
     support: ClassVar[tuple[float, float]] = (0.0, 1.0)
     """Smallest and largest reward."""
+    binary_rewards: ClassVar[bool] = True
+    """Every reward is 0 or 1."""
 
     def parameters(self) -> _Bernoulli:
         """The means, as the kernel reads them."""

@@ -176,6 +176,9 @@ class BernoulliLinearArms(LinearArms):
     array([908., 501.])
     """
 
+    binary_rewards: ClassVar[bool] = True
+    """Every reward is 0 or 1."""
+
     def kernel(self) -> Callable[..., Any]:
         """Draw one reward, one uniform a pull."""
         return _pull_bernoulli
@@ -276,6 +279,16 @@ class RewardTable:
     def means(self) -> NDArray[np.float64]:
         """Mean of each row, shape (K,)."""
         return self.rewards.mean(axis=1)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Smallest and largest reward."""
+        return float(self.rewards.min()), float(self.rewards.max())
+
+    @property
+    def binary_rewards(self) -> bool:
+        """Whether every reward is 0 or 1."""
+        return bool(np.isin(self.rewards, (0.0, 1.0)).all())
 
     def parameters(self) -> _Table:
         """The table, and the number of single pulls of each arm so far: none."""

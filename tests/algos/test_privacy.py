@@ -1,6 +1,8 @@
 """Noise has its law and its calibration; the audit tells private from not."""
 
+import decimal
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -47,6 +49,73 @@ def test_delta_is_the_mass_by_which_the_ratio_is_exceeded(sigma, epsilon):
     at = epsilon * sigma**2 - 0.5  # where the densities around 0 and -1 have the ratio e^epsilon
     mass = norm.sf(at, 0, sigma) - math.exp(epsilon) * norm.sf(at, -1, sigma)
     assert gaussian_delta(sigma, epsilon) == pytest.approx(mass, abs=1e-12)
+
+
+def exact_delta(sigma, epsilon):
+    """Phi(a - b) - e^epsilon Phi(-a - b) with 640 digits, enough while e^(2 epsilon) has fewer."""
+    with decimal.localcontext(prec=640):
+        s, e = Decimal(sigma), Decimal(epsilon)
+        a, b = 1 / (2 * s), e * s
+        return upper_tail(b - a) - e.exp() * upper_tail(a + b)
+
+
+def upper_tail(x):
+    """1 - Phi(x) in the precision of the context: Phi(x) = 1/2 + phi(x) (x + x^3 / 3 + x^5 / 15 + ...)."""
+    term = total = x
+    n = 1
+    while abs(term) > abs(total) * Decimal(10) ** -630:
+        n += 2
+        term *= x * x / n
+        total += term
+    return Decimal("0.5") - total * (-x * x / 2).exp() / (2 * PI).sqrt()
+
+
+with decimal.localcontext(prec=660):
+    # Machin: pi = 16 arctan(1/5) - 4 arctan(1/239)
+    PI = sum(
+        factor * sum((-1) ** k / (Decimal(base) ** (2 * k + 1) * (2 * k + 1)) for k in range(480))
+        for factor, base in ((16, 5), (-4, 239))
+    )
+
+
+@pytest.mark.guarantee("gaussian_delta")
+@pytest.mark.parametrize("delta", [1e-300, 1e-100, 1e-20, 1e-17, 1e-14, 1e-5, 0.1, 0.9])
+@pytest.mark.parametrize("epsilon", [1e-300, 1e-100, 1e-18, 1e-10, 1e-3, 0.1, 1.0, 30.0, 300.0])
+def test_the_calibration_keeps_delta_however_small_the_arguments(epsilon, delta):
+    sigma = gaussian_sigma(epsilon, delta)
+    assert exact_delta(sigma, epsilon) <= Decimal(delta) < exact_delta(sigma * (1 - 1e-11), epsilon)
+    assert gaussian_delta(sigma, epsilon) == pytest.approx(float(exact_delta(sigma, epsilon)), rel=1e-10, abs=0)
+
+
+@pytest.mark.guarantee("gaussian_delta")
+@pytest.mark.parametrize("sigma", [0.3, 0.499, 0.5, 0.501, 1.0, 3.0, 100.0, 1e5, 1e100])
+@pytest.mark.parametrize("epsilon", [0.0, 1e-99, 1e-6, 0.1, 2.0, 10.0])
+def test_delta_has_all_its_digits(sigma, epsilon):
+    if epsilon * sigma < 30:
+        exact = float(exact_delta(sigma, epsilon))
+        assert gaussian_delta(sigma, epsilon) == pytest.approx(exact, rel=1e-12, abs=0)
+    elif epsilon * sigma > 40:
+        assert gaussian_delta(sigma, epsilon) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: gaussian_delta(0.0, 1.0), "sigma: 0.0"),
+        (lambda: gaussian_delta(math.nan, 1.0), "sigma: nan"),
+        (lambda: gaussian_delta(math.inf, 1.0), "sigma: inf"),
+        (lambda: gaussian_delta("1", 1.0), "sigma: '1'"),
+        (lambda: gaussian_delta(1.0, -0.1), "epsilon: -0.1"),
+        (lambda: gaussian_delta(1.0, math.nan), "epsilon: nan"),
+        (lambda: gaussian_delta(1.0, True), "epsilon: True"),
+        (lambda: gaussian_sigma(1.0, 1e-301), r"delta: 1e-301 is outside \[1e-300, 1\)"),
+        (lambda: gaussian_sigma(1.0, 1e-310, calibration="classical"), "delta: 1e-310"),
+        (lambda: discrete_laplace_variance(1e-16), r"epsilon: 1e-16 is outside \[1e-15, inf\]"),
+    ],
+)
+def test_what_no_noise_is_calibrated_for_is_named(call, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        call()
 
 
 def test_laplace_noise_has_the_laplace_law_and_its_scale():
@@ -122,6 +191,11 @@ def test_an_output_that_only_one_table_can_give_is_an_infinite_ratio():
     assert found.largest_ratio == math.inf
     assert not found.private
     assert found.largest_delta == 1.0
+
+
+def test_the_shape_of_a_table_may_be_an_integer_of_numpy():
+    found = audit(lambda table: [0.7, 0.3] if table[0] else [0.3, 0.7], np.int64(1), 1.0)
+    assert found.table.shape == (1,)
 
 
 def test_an_audit_needs_probabilities_and_few_tables():

@@ -1,5 +1,6 @@
 """Best arms with a fixed budget: transcripts against slow references, the contract of a run, bounds, refusals."""
 
+import dataclasses
 import math
 import pickle
 
@@ -29,7 +30,14 @@ from bandits import (
     uniform_allocation_bound,
 )
 from bandits.fixed_budget import _keep_best
-from simulators import BernoulliArms, BernoulliLinearArms, RewardTable, unstructured_instance
+from simulators import (
+    BernoulliArms,
+    BernoulliLinearArms,
+    BetaArms,
+    BetaLinearArms,
+    RewardTable,
+    unstructured_instance,
+)
 from tests.reference import best_arm as reference
 
 CLASSICAL = (UniformAllocation(), SuccessiveRejects(), SequentialHalving(), SequentialHalving(accumulate=True))
@@ -193,13 +201,86 @@ def test_private_policies_refuse_or_clip_rewards_out_of_range(reward):
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_budget_that_is_too_small_says_what_would_do(policy):
     arms = BernoulliLinearArms(np.eye(5), [0.9, 0.1, 0.2, 0.3, 0.4])
-    with pytest.raises(BudgetError, match=f"{type(policy).__name__}, which needs ") as caught:
+    with pytest.raises(BudgetError, match=f"{type(policy).__name__}; [0-9]+ or more are enough") as caught:
         policy.run(arms, 3, generator())
     enough = caught.value.minimum
     assert policy.run(arms, enough, generator()).outcome["pulls"].sum() <= enough
-    if not isinstance(policy, DPSuccessiveRejects):  # its bound is sufficient only
-        with pytest.raises(BudgetError):
-            policy.run(arms, enough - 1, generator())
+    with pytest.raises(BudgetError):
+        policy.run(arms, enough - 1, generator())
+
+
+@pytest.mark.parametrize("n_arms", [2, 3, 4, 5, 9, 14])
+def test_private_rejects_names_the_budget_from_which_on_all_work(n_arms):
+    def refused(budget):
+        try:
+            DPSuccessiveRejects(1.0).plan(None, n_arms, budget)
+        except BudgetError as error:
+            named.add(error.minimum)
+            return True
+        return False
+
+    named: set[int] = set()
+    log_bar = 0.5 + sum(1 / i for i in range(2, n_arms + 1))
+    last = max(budget for budget in range(1, math.ceil(n_arms + log_bar * n_arms**2) + 10) if refused(budget))
+    assert named == {last + 1}
+
+
+def test_discrete_noise_refuses_rewards_that_are_not_0_or_1():
+    fractions = (BetaArms([2, 3], [3, 2]), BetaLinearArms(np.eye(2), [0.4, 0.6]), RewardTable([[1, 0.5] * 10] * 2))
+    for arms in (*fractions, Given(0.0, 1.5), Given(1.0, math.nan)):
+        for policy in (DPUniformAllocation(5.0, "discrete_laplace"), DPBAI(5.0, "discrete_laplace")):
+            for out_of_range in ("raise", "clip"):
+                refusing = dataclasses.replace(policy, out_of_range=out_of_range)
+                with pytest.raises(
+                    ValueError, match=r"^rewards: one is not 0 or 1, which discrete Laplace noise needs"
+                ):
+                    refusing.run(arms, 40, generator())
+    bits = RewardTable([[1, 0] * 10, [0, 0.5] * 10])  # the 0.5 is never read
+    for arms in (BernoulliArms([0.4, 0.6]), Given(1.0, 0.0), bits):
+        run = DPUniformAllocation(5.0, "discrete_laplace").run(arms, 2 if arms is bits else 40, generator())
+        sums = run.outcome["estimates"][0] * run.outcome["phase_pulls"][0]
+        assert sums == pytest.approx(np.rint(sums), abs=1e-9)
+
+
+def test_discrete_noise_needs_a_budget_of_privacy_that_it_can_draw():
+    for policy in (DPUniformAllocation, DPSuccessiveRejects, DPSequentialHalving, DPBAI):
+        with pytest.raises(ValueError, match=r"epsilon: 1e-20 is outside \[1e-15, inf\]"):
+            policy(1e-20, "discrete_laplace")
+        policy(1e-15, "discrete_laplace")
+        policy(1e-20)
+
+
+class SummedWithoutSupport(Given):
+    """Sums that fit [0, 1] although single rewards do not, and no word on single rewards."""
+
+    def sum_kernel(self):
+        return pay_first_twice
+
+
+def pay_first_twice(params, arm, first, count, rng):
+    total = 0.0
+    for i in range(first, first + count):
+        total += 2.0 * params[arm] if i % 2 == 0 else 0.0
+    return total
+
+
+def test_sums_do_not_hide_single_rewards_out_of_range():
+    table = RewardTable([[1.5, -0.5, 1.5, -0.5], [0.2, 0.3, 0.2, 0.3]])
+    assert (table.support, table.binary_rewards) == ((-0.5, 1.5), False)
+    for arms in (table, SummedWithoutSupport(0.75, 0.2)):
+        with pytest.raises(ValueError, match=r"^rewards: one is NaN or outside \[0, 1\]"):
+            DPBAI(1.0).run(arms, 4, generator())
+    # Out of range only where nothing is read: each phase goes on where the one before ended.
+    rows = [[0.9, 0.8, 0.7, 0.6, 0.5, 5.0], [0.1, 0.2, 0.3, 0.4, 0.5, 5.0], [0.0, 0.1, 0.2, 0.3, 0.4, 5.0]]
+    log = phase_log(DPBAI(math.inf).run(RewardTable(rows), 12, generator()))
+    assert log[0].estimates == pytest.approx([0.85, 0.15, 0.05])
+    assert log[1].estimates == pytest.approx([0.6, 0.4])
+
+
+@pytest.mark.parametrize("value", ["no", 1, 0.0, None])
+def test_what_is_no_truth_value_is_refused(value):
+    with pytest.raises(ValueError, match="accumulate = "):
+        SequentialHalving(value)
 
 
 @pytest.mark.parametrize("horizon", [0, -1, 3.5, True, "9", None, math.nan])
@@ -219,12 +300,11 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="noise = 'rewards'"):
         DPOD(1.0, "rewards")
 
-    class Misfit:
-        means = np.array([0.5, 0.4])
+    class Misfit(Given):
         features = np.eye(3)
 
     with pytest.raises(ValueError, match=r"^features: must be a finite matrix with 2 rows"):
-        SequentialHalving().run(Misfit(), 100, generator())
+        SequentialHalving().run(Misfit(0.5, 0.4), 100, generator())
 
 
 # Bounds, where they say something: exact binomial tests at 1e-9.

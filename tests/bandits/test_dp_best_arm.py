@@ -28,7 +28,7 @@ from bandits import (
     two_arm_error,
 )
 from bandits.dp_best_arm import least_budget, phase_pulls
-from simulators import BernoulliLinearArms, RewardTable, SphereArms, pairs_instance
+from simulators import BernoulliLinearArms, LinearContexts, RewardTable, SphereArms, pairs_instance
 from tests.reference import best_arm as reference
 
 seeds = st.integers(0, 2**32)
@@ -177,7 +177,7 @@ def test_the_least_budget_is_enough_and_one_less_is_not(rounding):
         run = DPBAI(1.0, rounding=rounding).run(arms, least, generator())
         assert run.outcome["pulls"].sum() <= least
         if least > 1:
-            with pytest.raises(ValueError, match=f"which needs {least}"):
+            with pytest.raises(ValueError, match=f"; {least} or more are enough"):
                 DPBAI(1.0, rounding=rounding).run(arms, least - 1, generator())
 
 
@@ -421,6 +421,22 @@ def test_the_transcripts_of_the_library_have_the_law_that_was_audited(policy):
     exact = [law[2] + law[4], law[0] + law[5], law[1] + law[3]]
     for arm in range(3):
         assert agrees(int((named == arm).sum()), exact[arm])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: preference_law([0, math.nan], 1.0), "difference: "),
+        (lambda: preference_law(math.inf, 1.0), "difference: "),
+        (lambda: elimination_law([0, 1, math.nan], 1.0), "sums: "),
+        (lambda: max_det_error([[1.0], [0.5]], [1.8], 100, 1.0), r"theta: the mean of arm 0 is 1\.8"),
+        (lambda: max_det_error([[1.0], [0.5]], [math.nan], 100, 1.0), "theta: the mean of arm 0 is nan"),
+        (lambda: DPBAI(1.0).run(LinearContexts([0.5, 0.5], n_arms=3), 100, generator()), "arms: LinearContexts has"),
+    ],
+)
+def test_laws_refuse_what_has_none(call, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        call()
 
 
 def test_what_was_spent_is_in_the_outcome():

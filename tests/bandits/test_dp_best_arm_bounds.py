@@ -189,7 +189,7 @@ def test_bounds_fall_with_the_budget_and_with_epsilon(gaps, dimension, epsilon, 
         assert bound(times + 1, epsilon) <= bound(times, epsilon) * slack
         assert bound(times, 2 * epsilon) <= bound(times, epsilon) * slack
         assert bound(times, math.inf) <= bound(times, epsilon) * slack
-        assert bound(times, 1e12) <= bound(times, math.inf) ** 0.2 * 10  # the split one halves the gap
+        assert bound(times, 1e12) <= max(bound(times, math.inf), 5e-324) ** 0.2 * 10  # the split one halves the gap
 
 
 @pytest.mark.guarantee("dp_bai_rate")
@@ -280,6 +280,12 @@ def test_bounds_by_hand():
         (lambda: dp_bai_bound(GAPS, 2, 100, 1.0, kind="best"), "kind: 'best'"),
         (lambda: dp_od_bound(GAPS, 2, 100, 1.0, kind="best"), "kind: 'best'"),
         (lambda: dp_bai_bound(GAPS, 2, 100, 1.0, schedule=[7, 1]), "schedule: starts with 7"),
+        (lambda: dp_bai_bound(GAPS, 2, 100, 1.0, schedule=[8]), r"^schedule: \[8\]: must decrease strictly to 1"),
+        (lambda: dp_bai_bound(GAPS, 2, 100, 1.0, schedule=[8, 9, 1]), r"^schedule: \[8, 9, 1\]: must decrease"),
+        (lambda: dp_bai_bound(GAPS, 2, 100, 1.0, schedule=[]), r"^schedule: \[\]: must decrease"),
+        (lambda: dp_bai_gauss_bound(GAPS, 2, 100, 1.0, 0.1, schedule=[8, 2.5, 1]), "^schedule: .*2.5 is not a whole"),
+        (lambda: dp_bai_bound(GAPS, 2, 100, 1.0, rounding="up"), "^rounding: 'up'"),
+        (lambda: dp_bai_bound(GAPS, 2, 1, 1.0, rounding="up"), "^rounding: 'up'"),
         (lambda: dp_bai_gauss_bound(GAPS, 2, 100, 1.0, 0.0), "delta: "),
         (lambda: noisy_difference_bound(0.0, [1.0], [1], 1.0), "gap: 0"),
         (lambda: noisy_difference_bound(1.0, [1.0], [1, 2], 1.0), "weights, pulls: "),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from algos import algorithm_stream, world_stream
-from bandits import DPBAI, DPOD, DPBAIGauss, SequentialHalving, clopper_pearson, error_rate
+from bandits import DPBAI, DPOD, UCB1, DPBAIGauss, SequentialHalving, clopper_pearson, error_rate
 from simulators import BernoulliArms, NormTenArms, RewardTable, SphereArms, unstructured_instance
 
 CELL = {"algorithm": "mine", "budget": 400}
@@ -58,6 +58,12 @@ def test_a_table_is_read_from_its_start_in_every_replication():
         error_rate(DPBAI(1.0), table, 82, 200, workers=1)
 
 
+def test_clipping_reads_a_table_from_its_start_in_every_replication():
+    table = RewardTable([[1.5, -0.5] * 20, [0.2, 0.3] * 20])
+    many = error_rate(DPBAI(math.inf, out_of_range="clip"), table, 80, 200, workers=1)
+    assert set(many.arms.tolist()) == {0}
+
+
 def test_arms_without_sums_are_replicated_too():
     arms = BernoulliArms([0.7, 0.4, 0.1])
     many = error_rate(SequentialHalving(), arms, 60, 40, seed=5, workers=2)
@@ -84,6 +90,8 @@ def test_bad_arguments_are_named():
             error_rate(**({"policy": DPBAI(1.0), "arms": ARMS, "budget": 100} | arguments))
     with pytest.raises(ValueError, match=r"draw a random instance first"):
         error_rate(DPBAI(1.0), NormTenArms(), 100)
+    with pytest.raises(ValueError, match="policy: UCB1 is not a BestArmPolicy"):
+        error_rate(UCB1(), ARMS, 100)
     with pytest.raises(ValueError, match="events: 3"):
         clopper_pearson(3, 2)
     with pytest.raises(ValueError, match="level: nan"):

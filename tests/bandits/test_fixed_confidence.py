@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+import simulators
 from bandits import (
     LUCB1,
     UCBE,
@@ -184,6 +185,53 @@ def test_an_epoch_of_the_private_policy_has_the_pulls_of_its_formula():
     assert sorted(run.outcome["pulls"].tolist()) == [times, times + 1]
 
 
+class Fixed:
+    """Arms that pay what they are told, and do not say where rewards lie."""
+
+    def __init__(self, *rewards):
+        self.means = np.array([0.5] * len(rewards))
+        self.rewards = np.array(rewards, dtype=float)
+
+    def parameters(self):
+        return self.rewards
+
+    def kernel(self):
+        return pay
+
+
+def pay(params, arm, rng):
+    return params[arm]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_rewards_outside_the_unit_interval_and_tables_that_run_out_are_refused(policy):
+    for reward in (math.nan, 5.0, -3.0, math.inf):
+        with pytest.raises(ValueError, match=r"^rewards: one is outside \[0, 1\] or NaN"):
+            policy.run(Fixed(0.5, reward), 2000, generator())
+    with pytest.raises(ValueError, match=r"^rewards: one is outside \[0, 1\] or NaN, as where none is left"):
+        policy.run(simulators.TableArms([[1, 0, 1], [0, 1, 1]]), 50, generator())
+
+
+def test_the_private_policy_clips_on_demand():
+    policy = DPFixedConfidenceElimination(5.0, 0.2, out_of_range="clip")
+    for arms in (Fixed(-3.0, 5.0), simulators.TableArms(np.tile([[-3.0], [5.0]], 3000))):
+        run = policy.run(arms, 3000, generator())
+        bits = policy.run(Fixed(0.0, 1.0), 3000, generator())
+        assert run.outcome["pulls"].tolist() == bits.outcome["pulls"].tolist()
+        assert run.outcome["stopped"]
+        assert run.outcome["arm"] == 1
+    with pytest.raises(ValueError, match=r"^rewards: "):
+        policy.run(Fixed(0.5, math.nan), 2000, generator())
+    with pytest.raises(ValueError, match="out_of_range = 'keep'"):
+        DPFixedConfidenceElimination(5.0, out_of_range="keep")
+
+
+def test_the_tiniest_accuracy_pulls_until_the_horizon():
+    run = MedianElimination(1e-200).run(BernoulliArms([0.5, 0.6]), 100, generator())
+    assert run.outcome["pulls"].sum() == 100
+    assert not run.outcome["stopped"]
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -197,6 +245,12 @@ def test_an_epoch_of_the_private_policy_has_the_pulls_of_its_formula():
         (lambda: DPFixedConfidenceElimination(0.0), "epsilon = 0"),
         (lambda: LUCB1().run(BernoulliArms([0.5]), 0, generator()), "horizon: 0"),
         (lambda: LUCB1().run(BernoulliArms([0.5]), 5, 3), "rng: 3"),
+        (lambda: LUCB1().run(simulators.AdversarialRewards([[1, 0]] * 9), 9, generator()), "AdversarialRewards has no"),
+        (lambda: MedianElimination(True), "epsilon = True"),
+        (lambda: LUCB1(0.1, False), "epsilon = False"),
+        (lambda: LUCB1(True), "delta = True"),
+        (lambda: UCBE(True), "exploration = True"),
+        (lambda: DPFixedConfidenceElimination(True), "epsilon = True"),
         (lambda: elimination_failure_bound(0.0), "delta: 0"),
         (lambda: ucb_e_bound([0, 0], 10), "gaps: "),
     ],
