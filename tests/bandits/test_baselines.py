@@ -95,8 +95,12 @@ class Exponential:
 
 
 @pytest.mark.parametrize("policy", ALL, ids=repr)
-def test_rewards_that_are_not_declared_are_played_whatever_they_are(policy):
-    assert policy.run(Exponential(), 200, generator(), compiled=False).outcome["pulls"].sum() == 200
+def test_rewards_beyond_1_are_played_but_by_policies_that_need_them_in_the_unit_interval(policy):
+    if policy.unit_rewards():
+        with pytest.raises(ValueError, match=r"^pull: paid .* outside \[0, 1\]"):
+            policy.run(Exponential(), 200, generator(), compiled=False)
+    else:
+        assert policy.run(Exponential(), 200, generator(), compiled=False).outcome["pulls"].sum() == 200
 
 
 @pytest.mark.parametrize("policy", IN_UNIT_INTERVAL, ids=repr)

@@ -96,7 +96,7 @@ def test_both_estimates_of_the_losses_are_unbiased(rewards, losses, t):
         weights, _ = weights_at(losses, scale / math.sqrt(t))
         grown = np.zeros(n_arms)
         for arm in range(n_arms):
-            state = _State(losses.copy(), weights.copy(), np.array([weights[arm]]), np.zeros(1))
+            state = _State(losses.copy(), weights, np.array([weights[arm]]), weights.copy(), np.zeros(1))
             update(state, scale, t, arm, rewards[arm])
             grown += weights[arm] * (state.losses - losses)
         assert grown == pytest.approx(1 - np.array(rewards[:n_arms]), abs=1e-7)
