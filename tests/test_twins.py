@@ -224,6 +224,7 @@ def test_no_module_with_kernels_is_forgotten():
     assert with_kernels == set(MODULES)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 6), st.integers(0, 2**32), st.data())
 def test_eviction_policies(requests, k, seed, data):

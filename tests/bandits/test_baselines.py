@@ -50,6 +50,7 @@ def generator(seed=0):
     return np.random.default_rng(seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ALL, ids=repr)
 @settings(max_examples=15)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.integers(1, 400), st.integers(0, 2**64))
@@ -173,6 +174,7 @@ def test_what_has_no_default_must_be_named(policy):
         policy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "policy",
     [

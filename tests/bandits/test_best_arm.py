@@ -181,17 +181,19 @@ def test_private_policies_refuse_or_clip_rewards_out_of_range(reward):
     arms = Given(0.5, reward)
     for policy in (DPSequentialHalving(1.0), DPBAI(1.0)):
         with pytest.raises(ValueError, match=r"^rewards: one is NaN or outside \[0, 1\]"):
-            policy.run(arms, 100, generator())
+            policy.run(arms, 100, generator(), compiled=False)
     clipping = DPSequentialHalving(math.inf, out_of_range="clip")
     if math.isnan(reward):
         with pytest.raises(ValueError, match=r"^rewards: "):
-            clipping.run(arms, 100, generator())
+            clipping.run(arms, 100, generator(), compiled=False)
         with pytest.raises(ValueError, match=r"^rewards: "):
-            SequentialHalving().run(arms, 100, generator())
+            SequentialHalving().run(arms, 100, generator(), compiled=False)
     else:
-        run = clipping.run(arms, 100, generator())
+        run = clipping.run(arms, 100, generator(), compiled=False)
         assert run.outcome["estimates"][0].tolist() == [0.5, min(max(reward, 0.0), 1.0)]
-        assert SequentialHalving().run(arms, 100, generator()).outcome["estimates"][0, 1] == pytest.approx(reward)
+        assert SequentialHalving().run(arms, 100, generator(), compiled=False).outcome["estimates"][
+            0, 1
+        ] == pytest.approx(reward)
         table = RewardTable([[0.5] * 50, [min(max(reward, -9.0), 9.0)] * 50])
         with pytest.raises(ValueError, match=r"^rewards: "):
             DPBAI(1.0).run(table, 100, generator())

@@ -46,6 +46,8 @@ from tests.reference.bandits import DIVERGENCES, bernoulli_kl
 RUNS = 200
 OFF = math.sqrt(math.log(1e9) / (2 * RUNS))  # of T max gap
 
+pytestmark = pytest.mark.slow  # each plays its policy many times over
+
 
 class GaussianArms:
     """Standard deviation 1."""

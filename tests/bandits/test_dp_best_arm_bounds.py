@@ -125,6 +125,7 @@ def informative_budget(bound):
     return budget
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("dp_bai_bound", "dp_bai_gauss_bound", "dp_od_bound", "od_lin_bai_bound")
 @settings(max_examples=6)
 @given(seeds, st.sampled_from([(4, 4), (12, 2), (12, 3), (7, 3)]), st.sampled_from([0.1, 0.5, 2.0]))
@@ -192,8 +193,9 @@ def test_bounds_fall_with_the_budget_and_with_epsilon(gaps, dimension, epsilon, 
         assert bound(times, 1e12) <= max(bound(times, math.inf), 5e-324) ** 0.2 * 10  # the split one halves the gap
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("dp_bai_rate")
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(st.floats(0.05, 1), st.sampled_from([(2, 2), (8, 8), (30, 2), (64, 8), (50, 3)]), st.floats(0.05, 5))
 def test_every_phase_has_the_exponent_of_the_rate_in_the_limit(gap, sizes, epsilon):
     """The slope of the finite-time bound is at least that of Theorem 2; its value is not asserted."""

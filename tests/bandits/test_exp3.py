@@ -159,7 +159,7 @@ def test_renaming_arms_renames_their_law(policy):
 # Bounds, against adversaries under whom one arm is better in every round: a run's regret lies in [0, T gap].
 
 adversaries = (st.integers(2, 5), st.integers(200, 2500), st.floats(0.1, 1), st.integers(0, 10**6))
-RUNS = 100
+RUNS = 50
 
 
 def least_regret(policy, n_arms, horizon, gap, seed):
@@ -167,6 +167,7 @@ def least_regret(policy, n_arms, horizon, gap, seed):
     return least_mean(regrets(policy, world, horizon, RUNS, seed), horizon * gap)
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("exp3_bound", "exp3_anytime_bound")
 @settings(max_examples=8)
 @given(*adversaries, st.floats(0.5, 2))
@@ -179,6 +180,7 @@ def test_exp3_stays_within_its_bounds(n_arms, horizon, gap, seed, factor):
     assert least_regret(Exp3(anytime=True), n_arms, horizon, gap, seed) <= exp3_anytime_bound(n_arms, horizon)
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("exp3_gain_bound")
 @settings(max_examples=8)
 @given(*adversaries, st.floats(0.01, 1))
@@ -188,6 +190,7 @@ def test_exp3_with_gains_stays_within_its_bound(n_arms, horizon, gap, seed, shar
     assert mixed <= exp3_gain_bound(n_arms, horizon, share)
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("exp3_ix_bound", "exp3_ix_anytime_bound")
 @settings(max_examples=8)
 @given(*adversaries, st.sampled_from([0.9, 0.5, 0.1]))

@@ -35,6 +35,7 @@ def test_with_an_expert_for_each_arm_it_is_exp3(n_arms, horizon, seed):
     assert arms_played(Exp4(), rewards, generator(seed), experts) == arms_played(Exp3(), rewards, generator(seed))
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(2, 5), st.integers(1, 60), st.integers(0, 10**6))
 def test_regret_is_against_the_best_expert(n_arms, horizon, seed):
@@ -79,6 +80,7 @@ def least_regret(policy, n_experts, horizon, gap, seed, runs=100):
     return least_mean(regrets(policy, world, horizon, runs, seed), horizon * gap)
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("exp4_bound")
 @settings(max_examples=10)
 @given(st.integers(2, 8), st.integers(200, 2000), st.floats(0.1, 1), st.integers(0, 10**6))

@@ -79,6 +79,7 @@ def check(policy, table, expected, horizon):
         assert run.outcome["arm"] == named
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(seeds, st.integers(2, 4), st.floats(0.05, 0.9), st.integers(5, 1500))
 def test_elimination_and_lucb_follow_their_rules(seed, n_arms, delta, horizon):
@@ -109,6 +110,7 @@ def wrong(policy, means, seed, runs, horizon, slack=0.0):
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("elimination_failure_bound")
 @settings(max_examples=5)
 @given(means_of_arms, st.sampled_from([0.05, 0.5]), seeds)
