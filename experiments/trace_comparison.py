@@ -345,10 +345,13 @@ def _traces(traces: Sequence[Trace | str | Path], column: str | int | None) -> l
 def _policies(algorithms: Sequence[str]) -> dict[str, type[EvictionPolicy]]:
     from experiments import registry
 
-    wanted = list(dict.fromkeys(algorithms))
+    wanted, registered = list(dict.fromkeys(algorithms)), registry.names("algorithms")
     every = "all" in wanted
-    if every:
-        wanted = [name for name in registry.names("algorithms") if _is_policy(registry.algorithm(name))]
+    if every or not set(wanted) <= set(registered):
+        known = [name for name in registered if _is_policy(registry.algorithm(name))]
+        for name in set(wanted) - {"all", *registered}:
+            raise ValueError(f"unknown algorithm {name!r}; there are {', '.join(known)}")
+        wanted = known
     if "Belady" not in wanted:
         wanted.append("Belady")
     policies = {}

@@ -209,6 +209,7 @@ def test_a_negative_cache_size(regretlab, trace_file):
 def test_an_unknown_algorithm(regretlab, trace_file):
     err = refused(regretlab, "paging", trace_file, "--cache-size", "5", "--column", "page", "--algorithms", "LRV")
     assert "unknown algorithm 'LRV'; there are ARC, Belady, " in err
+    assert "UCB1" not in err
 
 
 def test_a_bandit_is_no_eviction_policy(regretlab, trace_file):
@@ -318,7 +319,7 @@ def test_a_registered_experiment_runs_reports_and_verifies(regretlab, tmp_path, 
         ElementTree.fromstring(svg.read_bytes())
     page = (out / "report.html").read_text()
     assert page.count("<figure>") == 2
-    assert page.count("regretlab run bandit_baselines --scale quick --seed 0 --out DIR") == 1
+    assert page.count("regretlab run bandit_baselines --scale quick --seed 0 --out DIR") == 2  # below each figure
     shutil.rmtree(out / "figures")
     assert regretlab("report", out)[0] == 0
     assert (out / "report.html").read_text() == page
