@@ -159,7 +159,7 @@ def test_renaming_arms_renames_their_law(policy):
 # Bounds, against adversaries under whom one arm is better in every round: a run's regret lies in [0, T gap].
 
 adversaries = (st.integers(2, 5), st.integers(200, 2500), st.floats(0.1, 1), st.integers(0, 10**6))
-RUNS = 50
+RUNS = 100
 
 
 def least_regret(policy, n_arms, horizon, gap, seed):
