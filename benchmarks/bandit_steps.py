@@ -17,6 +17,7 @@ from bandits import (
     BayesUCB,
     DiscountedUCB,
     EpsilonGreedy,
+    Exp3,
     GaussianThompson,
     KLUCBPlusPlus,
     Policy,
@@ -24,6 +25,7 @@ from bandits import (
     Softmax,
     SuccessiveElimination,
     ThompsonSampling,
+    TsallisINF,
     UCBTuned,
 )
 from benchmarks.measure import Row, cpu_seconds, in_turn, version
@@ -52,6 +54,8 @@ def rows() -> list[Row]:
         (ThompsonSampling(), 2.5, 50.0),
         (KLUCB(), 2.5, None),
         (IMED(), 3.5, None),
+        (Exp3(), 1.0, None),
+        (TsallisINF(), 1.0, None),
         (EpsilonGreedy(), None, None),
         *((policy, None, None) for policy in (KLUCBPlusPlus(), BayesUCB(), MOSS(), UCBV(), UCBTuned())),
         *((policy, None, None) for policy in (GaussianThompson(), Softmax(), SuccessiveElimination())),
