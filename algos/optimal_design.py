@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MaxDet", "g_optimal_design", "max_det_collection", "rank_of_rows"]
+__all__ = ["MaxDet", "g_optimal_design", "g_optimal_weights", "max_det_collection", "rank_of_rows"]
 
 _RANK_TOLERANCE = 1e-10  # what is left of a vector counts as nothing below this share of the longest vector
 _MOST_SUBSETS = 2_000_000
@@ -133,7 +133,7 @@ def g_optimal_design(
     rank = basis.size
     if rank == 0:
         raise ValueError("vectors: all rows are zero")
-    most = int(100 * rank * math.log(rows.shape[0] + 1) + 10_000)
+    most = _most_steps(rows.shape[0], rank)
     weights, converged = _frank_wolfe(coordinates, basis, tolerance, most)
     if not converged:
         warnings.warn(f"g_optimal_design: {most} steps did not reach {tolerance}", RuntimeWarning, stacklevel=2)
@@ -455,6 +455,29 @@ def _frank_wolfe(rows, basis, tolerance, most):
                     along += rows[i, m] * image[m]
                 variances[i] = scale * (variances[i] - factor * along * along)
     return weights, converged
+
+
+@njit(cache=True, nogil=True)
+def g_optimal_weights(rows, tolerance):
+    """For kernels: the rows over a basis among them, shape (s, r), G-optimal weights, and their largest variance.
+
+    Rows are finite, of a scale near 1; the rank r may be anything, 0 included. `g_optimal_design` says what `tolerance`
+    is, and does more.
+    """
+    basis, coordinates = _local_max_det(rows, 1e-9)
+    rank = basis.size
+    variances, inverse = np.zeros(rows.shape[0]), np.zeros((rank, rank))
+    if rank == 0:
+        return coordinates, np.zeros(rows.shape[0]), 0.0
+    weights, _ = _frank_wolfe(coordinates, basis, tolerance, _most_steps(rows.shape[0], rank))
+    _invert_information(coordinates, weights, inverse)
+    _variances(coordinates, inverse, variances)
+    return coordinates, weights, variances.max()
+
+
+@njit(cache=True)
+def _most_steps(n, rank):
+    return int(100 * rank * math.log(n + 1.0) + 10_000)
 
 
 @njit(cache=True)

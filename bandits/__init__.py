@@ -68,6 +68,7 @@ from bandits.linear import LinUCB, oful_bound, oful_radius, oful_uniform_bound
 from bandits.linear_best_arm import DPOD, ODLinBAI, od_lin_bai_bound, od_schedule
 from bandits.lower_bounds import lai_robbins_constant, minimax_bernoulli_bound, minimax_gaussian_bound
 from bandits.moss import MOSS, moss_bound, moss_unit_bound
+from bandits.phased_elimination import PhasedElimination, phased_elimination_bound
 from bandits.policy import Arms, CustomPolicy, Policy, PolicyKernels
 from bandits.softmax import Softmax
 from bandits.thompson import ThompsonSampling, thompson_bayesian_bound
@@ -118,6 +119,7 @@ __all__ = [
     "MedianElimination",
     "ODLinBAI",
     "Phase",
+    "PhasedElimination",
     "Policy",
     "PolicyKernels",
     "RoundRobin",
@@ -165,6 +167,7 @@ __all__ = [
     "oful_radius",
     "oful_uniform_bound",
     "phase_log",
+    "phased_elimination_bound",
     "preference_law",
     "rejects_schedule",
     "round_robin_regret",

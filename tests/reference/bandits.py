@@ -258,3 +258,22 @@ def improved_ucb(table, horizon):
         untried = [arm for arm in active if not seen[arm]]
         pull(untried[0] if untried else max(active, key=lambda arm: (mean(seen[arm]), -arm)))
     return played
+
+
+def phased_elimination(features, rewards, noise, delta, design):
+    """Arms played by phased elimination; rewards[t, i] in round t + 1. The design of each phase is given."""
+    n_arms, active, played, phase = len(features), list(range(len(features))), [], 1
+    while True:
+        weights, variance = design(features[active])
+        scale = 2 * noise**2 * variance * 4**phase * math.log(n_arms * phase * (phase + 1) / delta)
+        gram, moments = 0.0, 0.0
+        for arm, weight in zip(active, weights, strict=True):
+            for _ in range(math.ceil(scale * weight) if len(active) > 1 else len(rewards)):
+                if len(played) == len(rewards):
+                    return played
+                gram = gram + np.outer(features[arm], features[arm])
+                moments = moments + rewards[len(played), arm] * features[arm]
+                played.append(arm)
+        means = features[active] @ np.linalg.lstsq(gram, moments, rcond=1e-9)[0]
+        active = [arm for arm, mean in zip(active, means, strict=True) if mean >= max(means) - 2 * 2.0**-phase]
+        phase += 1
