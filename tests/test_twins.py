@@ -131,6 +131,7 @@ MODULES = (
     "bandits.lin_ts",
     "bandits.linear",
     "bandits.moss",
+    "bandits.phased_elimination",
     "bandits.plausible",
     "bandits.policy",
     "bandits.softmax",
@@ -208,6 +209,13 @@ def interpreted_all_the_way(call):
         return call()
 
 
+def agree(cases, run):
+    """Assert that ``run(case, compiled)`` has the same bits in both forms, interpreted all the way down in one go."""
+    slow = interpreted_all_the_way(lambda: [run(case, False) for case in cases])
+    for case, trajectory in zip(cases, slow, strict=True):
+        assert run(case, True).equals(trajectory), case
+
+
 def test_no_module_with_kernels_is_forgotten():
     import pkgutil
 
@@ -224,6 +232,7 @@ def test_no_module_with_kernels_is_forgotten():
     assert with_kernels == set(MODULES)
 
 
+@pytest.mark.xdist_group("online")
 @pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 6), st.integers(0, 2**32), st.data())
@@ -236,30 +245,28 @@ def test_eviction_policies(requests, k, seed, data):
         FlushWhenAllZeros(k, flush="relabel"),
         MarkAndPredict(k, deterministic=True),
     )
-    for policy in (*(policy(k) for policy in POLICIES), *variants):
-        fast = policy.run(trace, rng=np.random.default_rng(seed))
-        slow = interpreted_all_the_way(lambda p=policy: p.run(trace, rng=np.random.default_rng(seed), compiled=False))
-        assert fast.equals(slow), policy
+    agree(
+        [*(policy(k) for policy in POLICIES), *variants],
+        lambda policy, compiled: policy.run(trace, rng=np.random.default_rng(seed), compiled=compiled),
+    )
 
 
+@pytest.mark.xdist_group("online")
 def test_belady_over_several_levels_of_its_bitmap():
     trace = ZipfTrace(2000, 0.6, 20_000).sample(np.random.default_rng(2))
     slow = interpreted_all_the_way(lambda: Belady(300).run(trace, compiled=False))
     assert Belady(300).run(trace).equals(slow)
 
 
+@pytest.mark.xdist_group("bandits")
 @settings(max_examples=25)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5), st.integers(1, 200), st.integers(0, 2**32))
 def test_bandit_policies(means, horizon, seed):
-    def runs(compiled):
-        arms = BernoulliArms(means)
-        return [policy.run(arms, horizon, np.random.default_rng(seed), compiled=compiled) for policy in BANDITS]
-
-    slow = interpreted_all_the_way(lambda: runs(False))
-    for policy, one, other in zip(BANDITS, runs(True), slow, strict=True):
-        assert one.equals(other), policy
+    arms = BernoulliArms(means)
+    agree(BANDITS, lambda policy, compiled: policy.run(arms, horizon, np.random.default_rng(seed), compiled=compiled))
 
 
+@pytest.mark.xdist_group("best arm")
 @settings(max_examples=8)
 @given(st.sampled_from([2, 5, 6, 7, 45]), st.integers(1, 3), st.integers(0, 2**32))
 def test_best_arm_policies(n_arms, dimension, seed):
@@ -278,25 +285,19 @@ def test_best_arm_policies(n_arms, dimension, seed):
     ]
     games += [(DPBAI(0.3), kind(features, theta)) for kind in (UniformLinearArms, BetaLinearArms)]
     games += [(DPBAI(0.3), BernoulliArms(features @ theta)), (DPBAI(0.3, out_of_range="clip"), table)]
-    for policy, arms in games:
-        fast = policy.run(arms, budget, np.random.default_rng(seed))
-        slow = interpreted_all_the_way(
-            lambda p=policy, a=arms: p.run(a, budget, np.random.default_rng(seed), compiled=False)
-        )
-        assert fast.equals(slow), (policy, arms)
+    agree(games, lambda game, compiled: game[0].run(game[1], budget, np.random.default_rng(seed), compiled=compiled))
 
 
+@pytest.mark.xdist_group("best arm")
 @settings(max_examples=10)
 @given(st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), min_size=1, max_size=4), st.integers(0, 2**32))
 def test_policies_of_fixed_confidence(means, seed):
     arms = BernoulliArms(means)
-    for policy in (
+    policies = (
         *(FixedConfidenceElimination(0.3), MedianElimination(0.9, 0.5), LUCB1(0.3, 0.2), TopTwoIdentification(0.3)),
         *(UCBE(2.0), DPFixedConfidenceElimination(5.0, 0.5)),
-    ):
-        fast = policy.run(arms, 2000, np.random.default_rng(seed))
-        slow = interpreted_all_the_way(lambda p=policy: p.run(arms, 2000, np.random.default_rng(seed), compiled=False))
-        assert fast.equals(slow), policy
+    )
+    agree(policies, lambda policy, compiled: policy.run(arms, 2000, np.random.default_rng(seed), compiled=compiled))
 
 
 @settings(max_examples=25)
@@ -346,6 +347,7 @@ def test_array_kernels(requests, k):
     assert interpreted_all_the_way(values) == values()
 
 
+@pytest.mark.xdist_group("simulators")
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 6), st.integers(0, 2**32))
 def test_predictors(requests, k, seed):
@@ -362,6 +364,7 @@ def test_predictors(requests, k, seed):
         assert fast.tobytes() == slow.tobytes(), predictor
 
 
+@pytest.mark.xdist_group("online")
 @settings(max_examples=30)
 @given(st.integers(1, 6), st.integers(0, 5), st.integers(0, 80), st.integers(0, 2**32))
 def test_page_adversaries(k, more, length, seed):
