@@ -42,16 +42,12 @@ from bandits.exp3 import (
 )
 from bandits.exp4 import Exp4, exp4_bound
 from bandits.fixed_budget import BestArmPolicy, BudgetError, Phase, phase_log
-from bandits.fixed_confidence import (
-    LUCB1,
-    UCBE,
+from bandits.fixed_confidence import LUCB1, UCBE, FixedConfidencePolicy, TopTwoIdentification, ucb_e_bound
+from bandits.fixed_confidence_elimination import (
     DPFixedConfidenceElimination,
     FixedConfidenceElimination,
-    FixedConfidencePolicy,
     MedianElimination,
-    TopTwoIdentification,
     elimination_failure_bound,
-    ucb_e_bound,
 )
 from bandits.gaussian_thompson import GaussianThompson
 from bandits.greedy import (

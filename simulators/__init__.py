@@ -46,21 +46,12 @@ from simulators.linear_arms import (
     pairs_instance,
     unstructured_instance,
 )
+from simulators.locality_traces import MarkovTrace, RandomWalkTrace, StackDistanceTrace, WorkingSetTrace
 from simulators.page_adversaries import AugmentedMissingPage, MarkingTrap, MissingPage
 from simulators.predictors import DiscardBits, PhaseBits, PredictedTrace
 from simulators.replayed_arms import LoggedArms, TableArms
 from simulators.shipped import shipped_trace, shipped_traces
-from simulators.synthetic_traces import (
-    DriftingZipfTrace,
-    LoopTrace,
-    MarkovTrace,
-    PhasesTrace,
-    RandomWalkTrace,
-    ScanTrace,
-    StackDistanceTrace,
-    UniformTrace,
-    WorkingSetTrace,
-)
+from simulators.synthetic_traces import DriftingZipfTrace, LoopTrace, PhasesTrace, ScanTrace, UniformTrace
 from simulators.traces import Trace, ZipfTrace
 
 __all__ = [

@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 
 from algos import clean_pages, k_phases, lru_fault_curve
-from simulators import Trace, ZipfTrace, synthetic_traces, traces
-from simulators.synthetic_traces import (
-    DriftingZipfTrace,
-    LoopTrace,
-    MarkovTrace,
-    PhasesTrace,
-    RandomWalkTrace,
-    ScanTrace,
-    StackDistanceTrace,
-    UniformTrace,
-    WorkingSetTrace,
-)
+from simulators import Trace, ZipfTrace, locality_traces, synthetic_traces, traces
+from simulators.locality_traces import MarkovTrace, RandomWalkTrace, StackDistanceTrace, WorkingSetTrace
+from simulators.synthetic_traces import DriftingZipfTrace, LoopTrace, PhasesTrace, ScanTrace, UniformTrace
 
 THREE = [[0.5, 0.5, 0.0], [0.25, 0.25, 0.5], [1.0, 0.0, 0.0]]
 WORLDS = (
@@ -56,7 +47,7 @@ def slack(samples, most=1.0):
 def interpreted(call):
     """The value of a call while the kernels are their Python source."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (synthetic_traces, traces):
+        for module in (synthetic_traces, locality_traces, traces):
             for name, value in list(vars(module).items()):
                 if isinstance(value, Dispatcher):
                     patch.setattr(module, name, value.py_func)
@@ -95,7 +86,9 @@ def test_random_traces_need_a_generator(world):
 
 
 def test_every_public_simulator_is_tested_here():
-    assert {type(world).__name__ for world in WORLDS} == set(synthetic_traces.__all__)
+    assert {type(world).__name__ for world in WORLDS} == {
+        name for module in (synthetic_traces, locality_traces) for name in module.__all__ if name.endswith("Trace")
+    }
 
 
 GOOD = {
@@ -273,7 +266,7 @@ class AlmostOne:
 
 def test_a_working_set_never_looks_beyond_the_last_page():
     # 1000 plus the largest number below 1 is 1001 as a float: whoever adds first finds no such page.
-    _working_set = synthetic_traces._working_set.py_func
+    _working_set = locality_traces._working_set.py_func
     assert _working_set(1001, 1000, 3, 0.0, 1.0, AlmostOne()).tolist() == [999, 1000, 999]
 
 
@@ -287,7 +280,7 @@ def rows(size):
 def test_alias_tables_hold_the_matrix(matrix):
     matrix = np.array(matrix)
     m = len(matrix)
-    stay, other = synthetic_traces._alias_tables(matrix)
+    stay, other = locality_traces._alias_tables(matrix)
     rebuilt = np.minimum(stay, 1.0) / m
     np.add.at(rebuilt, (np.arange(m)[:, None], other), (1.0 - np.minimum(stay, 1.0)) / m)
     assert np.abs(rebuilt - matrix).max() <= 1e-14
@@ -299,7 +292,7 @@ def test_alias_tables_hold_the_matrix(matrix):
 def test_alias_tables_of_rows_that_rounding_leaves_short():
     # Nothing is rich here by the rounding of m * p / sum: the column without weight must still send everyone away.
     below = np.nextafter(0.5, 0.0)
-    stay, other = synthetic_traces._alias_tables(np.array([[below, below, 2e-16, 0.0]] * 4))
+    stay, other = locality_traces._alias_tables(np.array([[below, below, 2e-16, 0.0]] * 4))
     assert stay[0, 3] == 0.0
     assert other[0, 3] != 3
 
@@ -400,7 +393,7 @@ def test_stack_distances_against_a_list(pages, exponent, length, seed):
 def test_the_stack_moves_its_pages_together_when_its_slots_run_out(n_pages, least_slots):
     positions = generator(3).integers(0, n_pages, 6000).astype(np.uint32)
     pages = positions.copy()
-    synthetic_traces._unstack(pages, n_pages, least_slots)
+    locality_traces._unstack(pages, n_pages, least_slots)
     assert pages.tolist() == by_list(positions.tolist(), n_pages)
 
 
