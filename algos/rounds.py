@@ -9,6 +9,10 @@ method ``round_kernels()``; each may be missing, and each adds one thing only.
 * ``context(world)`` returns the array that the policy may look at before it chooses.
 * ``expected(world, arm)`` returns the arm's mean reward in this round, or the reward itself where it is fixed in
   advance. Regret needs it wherever means differ from round to round. It changes nothing.
+* ``collected(world, arm)`` returns the mean reward of the arm in this round, where regret is not against what other
+  arms would pay in it: the world's method ``benchmarks(rounds)`` then gives, by the name of each regret, the largest
+  sum of mean rewards that can be had up to each round. For worlds in which rewards depend on what was played before.
+  It changes nothing.
 * ``rival(world, i)`` returns the mean reward in this round of the i-th of ``n_rivals`` competitors, say experts; the
   regret is then against the best of them, and no longer against the best arm. It changes nothing.
 """
@@ -29,6 +33,7 @@ class RoundKernels(NamedTuple):
     context: Callable[..., Any] | None = None
     expected: Callable[..., Any] | None = None
     rival: Callable[..., Any] | None = None
+    collected: Callable[..., Any] | None = None
 
     def in_form(self, form: Callable[..., Any]) -> RoundKernels:
         """The functions in one form, `algos.kernels.compiled` or `algos.kernels.interpreted`."""

@@ -1,5 +1,6 @@
 """Learners that choose arms."""
 
+from bandits.batched import BatchedEpsilonGreedy, BatchedExp3, BurnInExploreThenCommit, FixedSequence
 from bandits.bayes_ucb import BayesUCB
 from bandits.best_arm import (
     DPSequentialHalving,
@@ -72,6 +73,14 @@ from bandits.tsallis_inf import TsallisINF, tsallis_inf_bound
 from bandits.ucb import UCB, UCB1, AsymptoticUCB, asymptotic_ucb_bound, ucb1_bound, ucb_bound, ucb_minimax_bound
 from bandits.ucb_variance import UCBV, UCBTuned, ucbv_bound
 from bandits.uniform import RoundRobin, UniformRandom, round_robin_regret, uniform_regret
+from bandits.weighted_tallying import TallyingElimination
+from bandits.weighted_tallying_bounds import (
+    all_or_nothing_lower_bound,
+    constant_action_excess_bound,
+    tallying_elimination_bound,
+    tallying_instance_bound,
+    unknown_memory_lower_bound,
+)
 
 __all__ = [
     "DPBAI",
@@ -86,9 +95,12 @@ __all__ = [
     "UCBV",
     "Arms",
     "AsymptoticUCB",
+    "BatchedEpsilonGreedy",
+    "BatchedExp3",
     "BayesUCB",
     "BestArmPolicy",
     "BudgetError",
+    "BurnInExploreThenCommit",
     "CustomPolicy",
     "DPBAIGauss",
     "DPFixedConfidenceElimination",
@@ -107,6 +119,7 @@ __all__ = [
     "ExploreThenCommit",
     "FixedConfidenceElimination",
     "FixedConfidencePolicy",
+    "FixedSequence",
     "GaussianThompson",
     "Hardness",
     "KLUCBPlusPlus",
@@ -124,15 +137,18 @@ __all__ = [
     "Softmax",
     "SuccessiveElimination",
     "SuccessiveRejects",
+    "TallyingElimination",
     "ThompsonSampling",
     "TopTwoIdentification",
     "TsallisINF",
     "UCBTuned",
     "UniformAllocation",
     "UniformRandom",
+    "all_or_nothing_lower_bound",
     "asymptotic_ucb_bound",
     "budget_for_error",
     "clopper_pearson",
+    "constant_action_excess_bound",
     "dp_bai_bound",
     "dp_bai_gauss_bound",
     "dp_bai_rate",
@@ -171,6 +187,8 @@ __all__ = [
     "successive_elimination_bound",
     "successive_rejects_bound",
     "survivor_schedule",
+    "tallying_elimination_bound",
+    "tallying_instance_bound",
     "thompson_bayesian_bound",
     "three_arm_error",
     "tsallis_inf_bound",
@@ -183,4 +201,5 @@ __all__ = [
     "ucbv_bound",
     "uniform_allocation_bound",
     "uniform_regret",
+    "unknown_memory_lower_bound",
 ]

@@ -26,6 +26,7 @@ constant ``means``                            ``regret``, against the arm with t
                                               ``dynamic_regret``, against the best arm of each round
 ``expected`` and ``rival``                    ``regret``, against the best rival in hindsight, and ``dynamic_regret``
 ``expected`` and ``context``                  ``regret``, against the best arm of each round
+``collected``                                 those that the world's ``benchmarks`` name (say, ``policy_regret``)
 ============================================  ======================================================================
 
 Where rewards are fixed in advance, the mean reward is the reward itself. In hindsight means: up to the checkpoint.
@@ -148,8 +149,8 @@ class Policy:
         checkpoints : array of int, optional
             Rounds at which the regret is recorded; at most 200 logarithmically spaced ones when omitted.
         realised : bool
-            True adds the metric ``realised_regret``: what ``regret`` compares with less the rewards themselves, in
-            place of their means. It has the same expectation and a much larger variance.
+            True adds the metric ``realised_regret`` (and so on for others): what ``regret`` compares with less the
+            rewards themselves, in place of their means. It has the same expectation and a much larger variance.
         compiled : bool
             False runs the same functions in the Python interpreter: slow, same bits, made for debugging.
 
@@ -197,6 +198,8 @@ class Policy:
                 *policy, *extra, *payment, gaps, n_rivals, ring, rounds, own, nature
             )
             fixed, dynamic, mean, earned = sums
+            if hooks.collected is not None:
+                return against_benchmarks(drawn, rounds, mean, earned, pulls, summary, realised)
             if hooks.expected is None:
                 metrics, compared = {"regret": regret}, rounds * best_mean
             elif hooks.context is not None and hooks.rival is None:
@@ -266,7 +269,7 @@ def check_unit_rewards(policy: Policy, arms: Arms) -> None:
 
 def _gaps(arms: Any, hooks: RoundKernels) -> tuple[NDArray[np.float64], float]:
     """Best mean less each arm's mean, shape (K,), and the best mean; zeros where means differ from round to round."""
-    if hooks.expected is not None:
+    if hooks.expected is not None or hooks.collected is not None:
         return np.zeros(whole_number(arms.n_arms, "n_arms", 1)), 0.0
     if hooks.rival is not None:
         raise ValueError("round_kernels: rival without expected, which the regret against rivals needs")
@@ -274,6 +277,24 @@ def _gaps(arms: Any, hooks: RoundKernels) -> tuple[NDArray[np.float64], float]:
     if means.ndim != 1 or means.size == 0 or not np.isfinite(means).all():
         raise ValueError(f"means: {arms.means!r} is not a non-empty vector of finite numbers")
     return means.max() - means, float(means.max())
+
+
+def against_benchmarks(
+    arms: Any,
+    rounds: NDArray[np.int64],
+    collected: NDArray[np.float64],
+    earned: NDArray[np.float64],
+    pulls: NDArray[np.int64],
+    summary: Any,
+    realised: bool,
+) -> Trajectory:
+    """A run in a world that says itself what regret compares with."""
+    compared = arms.benchmarks(rounds)
+    metrics = {name: best - collected for name, best in compared.items()}
+    if realised:
+        metrics |= {f"realised_{name}": best - earned for name, best in compared.items()}
+    outcome = {"pulls": pulls, "reward": float(earned[-1])} | ({} if summary is None else summary._asdict())
+    return Trajectory(rounds, metrics, outcome)
 
 
 @njit(cache=True, forceinline=True)
@@ -309,8 +330,8 @@ def _play(init, select, update, summary, params, pull, arms, low, high, gaps, ch
 
 @njit(nogil=True)
 def _play_rounds(
-    init, select, update, summary, params, observe, recall, start, advance, context, expected, rival, pull, arms,
-    low, high, gaps, n_rivals, late_arms, checkpoints, rng, world
+    init, select, update, summary, params, observe, recall, start, advance, context, expected, rival, collected, pull,
+    arms, low, high, gaps, n_rivals, late_arms, checkpoints, rng, world
 ):  # fmt: skip
     """Any world. Sums at each checkpoint, (4, C), the pseudo-regret of constant means, (C,), and the pulls, (K,).
 
@@ -344,6 +365,8 @@ def _play_rounds(
                         rivals[i] += mean
                 best_means += best
                 means += expected(nature, arm)
+            if collected is not None:
+                means += collected(nature, arm)
             if rival is not None:
                 for i in range(n_rivals):
                     rivals[i] += rival(nature, i)

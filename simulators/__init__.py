@@ -47,11 +47,14 @@ from simulators.linear_arms import (
     unstructured_instance,
 )
 from simulators.locality_traces import MarkovTrace, RandomWalkTrace, StackDistanceTrace, WorkingSetTrace
+from simulators.loss_curves import ExponentialCurve, LossCurve, MeasuredCurve, StepCurve, WaveCurve
 from simulators.page_adversaries import AugmentedMissingPage, MarkingTrap, MissingPage
 from simulators.predictors import DiscardBits, PhaseBits, PredictedTrace
 from simulators.replayed_arms import LoggedArms, TableArms
 from simulators.shipped import shipped_trace, shipped_traces
 from simulators.synthetic_traces import DriftingZipfTrace, LoopTrace, PhasesTrace, ScanTrace, UniformTrace
+from simulators.tallying import TallyingArms
+from simulators.tallying_optimum import diagnose, long_run_loss, optimal_losses, optimal_sequence
 from simulators.traces import Trace, ZipfTrace
 
 __all__ = [
@@ -69,6 +72,7 @@ __all__ = [
     "DiscardBits",
     "DriftingZipfTrace",
     "ExponentialArms",
+    "ExponentialCurve",
     "GaussianArms",
     "HistoryBits",
     "LinearArms",
@@ -76,8 +80,10 @@ __all__ = [
     "LoggedArms",
     "LognormalArrivals",
     "LoopTrace",
+    "LossCurve",
     "MarkingTrap",
     "MarkovTrace",
+    "MeasuredCurve",
     "MissingPage",
     "NextArrivals",
     "NoisyBeladyBits",
@@ -96,9 +102,11 @@ __all__ = [
     "ScanTrace",
     "SphereArms",
     "StackDistanceTrace",
+    "StepCurve",
     "StochasticallyConstrainedArms",
     "SwitchingRewards",
     "TableArms",
+    "TallyingArms",
     "ThresholdBits",
     "Trace",
     "TruncatedExponentialArms",
@@ -106,8 +114,13 @@ __all__ = [
     "UniformLinearArms",
     "UniformTrace",
     "UnitBallArms",
+    "WaveCurve",
     "WorkingSetTrace",
     "ZipfTrace",
+    "diagnose",
+    "long_run_loss",
+    "optimal_losses",
+    "optimal_sequence",
     "pairs_instance",
     "read_features",
     "shipped_trace",

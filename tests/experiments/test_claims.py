@@ -49,7 +49,7 @@ def test_bootstrap_covers_as_often_as_it_says():
     runs, level = 300, 0.9
     covered = 0
     for _ in range(runs):
-        interval = mean_interval(rng.exponential(size=200), level=level, method="bootstrap", rng=rng)
+        interval = mean_interval(rng.exponential(size=60), level=level, method="bootstrap", rng=rng)
         covered += interval.low <= 1.0 <= interval.high
     slack = math.sqrt(math.log(2 / 1e-9) / (2 * runs))
     assert abs(covered / runs - level) < slack
