@@ -257,7 +257,11 @@ def _play_blocks(params, block, arms, n_arms, checkpoints, rng):
 @njit(cache=True)
 def _summary(state):
     done = state.counters[4] - 1
-    return _Survivors(np.sort(state.active[: state.counters[0]]), state.phases[:done].copy())
+    active = state.active[: state.counters[0]].copy()
+    for place in range(1, active.size):  # increasing, but for the first
+        if active[place - 1] > active[place]:
+            active[place - 1], active[place] = active[place], active[place - 1]
+    return _Survivors(active, state.phases[:done].copy())
 
 
 @njit(cache=True)
@@ -322,18 +326,17 @@ def _end_phase(state, params):
     for place in range(n):
         low, _ = _interval(state, params, active[place])
         highest = max(highest, low)
-    kept = 0
+    stays = np.zeros(state.sums.size, np.bool_)
     for place in range(n):
         _, high = _interval(state, params, active[place])
-        if high >= highest:
-            active[kept] = active[place]
+        stays[active[place]] = high >= highest
+    kept = 0
+    if stays[last]:
+        active[0], kept = last, 1
+    for arm in range(stays.size):
+        if stays[arm] and arm != last:
+            active[kept] = arm
             kept += 1
-    active[:kept] = np.sort(active[:kept])
-    for place in range(kept):
-        if active[place] == last:
-            for other in range(place, 0, -1):
-                active[other] = active[other - 1]
-            active[0] = last
     row = state.phases[phase - 1]
     row[0], row[1], row[2], row[3] = n, kept, params.first_epoch * 2 ** (phase - 1), state.rounds[0]
     counters[0], counters[1], counters[4] = kept, 0, phase + 1

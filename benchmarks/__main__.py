@@ -1,4 +1,6 @@
-"""``python -m benchmarks [bandits] [best_arm] [paging] [startup]``: measure, print a table, write ``results.md``.
+"""``python -m benchmarks [bandits] [best_arm] [paging] [startup] [tallying]``: measure and print a table.
+
+Without names all suites run, and the table goes to ``results.md`` as well.
 
 Exit code 1 when a target is missed. The peers are the extra ``peers``; ``make benchmarks`` installs them.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import bandit_steps, best_arm_runs, paging_replay, startup
+from benchmarks import bandit_steps, best_arm_runs, paging_replay, startup, tallying_runs
 from benchmarks.measure import machine, markdown
 
 SUITES = {
@@ -16,6 +18,7 @@ SUITES = {
     "best_arm": best_arm_runs.rows,
     "paging": paging_replay.rows,
     "startup": startup.rows,
+    "tallying": tallying_runs.rows,
 }
 
 
