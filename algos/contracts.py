@@ -235,7 +235,8 @@ def description(cls: type[C]) -> type[C]:
     decorated = pydantic_dataclass(frozen=True, config=config)(cls)
     validate = decorated.__init__
     # Pydantic takes True for 1.0, and "yes" and 1 for True; a mistake is likelier.
-    kinds = {name: field.annotation for name, field in decorated.__pydantic_fields__.items()}
+    places = sorted(fields(cast("Any", decorated)), key=lambda field: bool(field.kw_only))
+    kinds = {field.name: decorated.__pydantic_fields__[field.name].annotation for field in places}
     numbers = {name for name, kind in kinds.items() if kind in (float, float | None)}
     flags = {name for name, kind in kinds.items() if kind is bool}
 
@@ -283,7 +284,7 @@ def _rebuild(cls: type, values: dict[str, Any]) -> Any:
 
 
 def _explain(cls: type, error: ValidationError) -> str:
-    lines, names = [], [field.name for field in fields(cls)]
+    lines, names = [], [field.name for field in fields(cls) if not field.kw_only]  # as positions count them
     for problem in error.errors(include_url=False):
         where = problem["loc"][0] if problem["loc"] else ""
         field = names[where] if isinstance(where, int) and where < len(names) else where

@@ -15,6 +15,7 @@ from bandits.best_arm import (
     uniform_allocation_bound,
 )
 from bandits.changing import DiscountedUCB, SlidingWindowUCB
+from bandits.design_least_squares import GOptimalLeastSquares, SupportEnumeration
 from bandits.disjoint_linear import DisjointLinUCB
 from bandits.dp_best_arm import DPBAI, DPBAIGauss, survivor_schedule
 from bandits.dp_best_arm_bounds import (
@@ -59,6 +60,7 @@ from bandits.greedy import (
     explore_then_commit_bound,
 )
 from bandits.imed import IMED
+from bandits.isolation import IsolateAndThreshold, Isolation, SparseFit, isolation
 from bandits.kl_ucb import KLUCB, KLUCBPlusPlus, klucb_bound
 from bandits.lin_ts import LinTS
 from bandits.linear import LinUCB, oful_bound, oful_radius, oful_uniform_bound
@@ -67,12 +69,27 @@ from bandits.lower_bounds import lai_robbins_constant, minimax_bernoulli_bound, 
 from bandits.moss import MOSS, moss_bound, moss_unit_bound
 from bandits.phased_elimination import PhasedElimination, phased_elimination_bound
 from bandits.policy import Arms, CustomPolicy, Policy, PolicyKernels
+from bandits.query_policy import Answer, AssumptionViolated, QueryPolicy
 from bandits.softmax import Softmax
+from bandits.sparse_bounds import (
+    cover_query_bound,
+    elimination_gap_bound,
+    isolation_gap_bound,
+    least_squares_gap_bound,
+    needle_query_bound,
+    needle_success_bound,
+    packing_size_bound,
+    support_enumeration_gap_bound,
+    version_space_gap_bound,
+)
+from bandits.sparse_cover import cover_size
+from bandits.sparse_elimination import CoverElimination, OptimisticSparseElimination
 from bandits.thompson import ThompsonSampling, thompson_bayesian_bound
 from bandits.tsallis_inf import TsallisINF, tsallis_inf_bound
 from bandits.ucb import UCB, UCB1, AsymptoticUCB, asymptotic_ucb_bound, ucb1_bound, ucb_bound, ucb_minimax_bound
 from bandits.ucb_variance import UCBV, UCBTuned, ucbv_bound
 from bandits.uniform import RoundRobin, UniformRandom, round_robin_regret, uniform_regret
+from bandits.version_space import VersionSpace
 from bandits.weighted_tallying import TallyingElimination
 from bandits.weighted_tallying_bounds import (
     all_or_nothing_lower_bound,
@@ -93,7 +110,9 @@ __all__ = [
     "UCB1",
     "UCBE",
     "UCBV",
+    "Answer",
     "Arms",
+    "AssumptionViolated",
     "AsymptoticUCB",
     "BatchedEpsilonGreedy",
     "BatchedExp3",
@@ -101,6 +120,7 @@ __all__ = [
     "BestArmPolicy",
     "BudgetError",
     "BurnInExploreThenCommit",
+    "CoverElimination",
     "CustomPolicy",
     "DPBAIGauss",
     "DPFixedConfidenceElimination",
@@ -120,23 +140,30 @@ __all__ = [
     "FixedConfidenceElimination",
     "FixedConfidencePolicy",
     "FixedSequence",
+    "GOptimalLeastSquares",
     "GaussianThompson",
     "Hardness",
+    "IsolateAndThreshold",
+    "Isolation",
     "KLUCBPlusPlus",
     "LinTS",
     "LinUCB",
     "MedianElimination",
     "ODLinBAI",
+    "OptimisticSparseElimination",
     "Phase",
     "PhasedElimination",
     "Policy",
     "PolicyKernels",
+    "QueryPolicy",
     "RoundRobin",
     "SequentialHalving",
     "SlidingWindowUCB",
     "Softmax",
+    "SparseFit",
     "SuccessiveElimination",
     "SuccessiveRejects",
+    "SupportEnumeration",
     "TallyingElimination",
     "ThompsonSampling",
     "TopTwoIdentification",
@@ -144,16 +171,20 @@ __all__ = [
     "UCBTuned",
     "UniformAllocation",
     "UniformRandom",
+    "VersionSpace",
     "all_or_nothing_lower_bound",
     "asymptotic_ucb_bound",
     "budget_for_error",
     "clopper_pearson",
     "constant_action_excess_bound",
+    "cover_query_bound",
+    "cover_size",
     "dp_bai_bound",
     "dp_bai_gauss_bound",
     "dp_bai_rate",
     "dp_od_bound",
     "elimination_failure_bound",
+    "elimination_gap_bound",
     "elimination_law",
     "epsilon_greedy_lower_bound",
     "error_rate",
@@ -165,19 +196,25 @@ __all__ = [
     "exp4_bound",
     "explore_then_commit_bound",
     "hardness",
+    "isolation",
+    "isolation_gap_bound",
     "klucb_bound",
     "lai_robbins_constant",
+    "least_squares_gap_bound",
     "max_det_error",
     "minimax_bernoulli_bound",
     "minimax_gaussian_bound",
     "moss_bound",
     "moss_unit_bound",
+    "needle_query_bound",
+    "needle_success_bound",
     "noisy_difference_bound",
     "od_lin_bai_bound",
     "od_schedule",
     "oful_bound",
     "oful_radius",
     "oful_uniform_bound",
+    "packing_size_bound",
     "phase_log",
     "phased_elimination_bound",
     "preference_law",
@@ -186,6 +223,7 @@ __all__ = [
     "sequential_halving_bound",
     "successive_elimination_bound",
     "successive_rejects_bound",
+    "support_enumeration_gap_bound",
     "survivor_schedule",
     "tallying_elimination_bound",
     "tallying_instance_bound",
@@ -202,4 +240,5 @@ __all__ = [
     "uniform_allocation_bound",
     "uniform_regret",
     "unknown_memory_lower_bound",
+    "version_space_gap_bound",
 ]

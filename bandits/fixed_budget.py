@@ -23,6 +23,7 @@ from algos.kernels import compiled as as_compiled
 from algos.kernels import interpreted as as_interpreted
 from algos.privacy import discrete_laplace, laplace
 from algos.replication_streams import ReplicationStreams, no_streams, resume, suspend
+from algos.rounds import RoundKernels
 
 __all__ = [
     "BestArmPolicy",
@@ -378,7 +379,8 @@ def fixed_means(arms: Any) -> NDArray[np.float64]:
         When the world has none, or they are no vector of finite numbers.
     """
     missing = [name for name in ("means", "parameters", "kernel") if not hasattr(arms, name)]
-    if missing or (hasattr(arms, "round_kernels") and arms.round_kernels().expected is not None):
+    hooks = arms.round_kernels() if hasattr(arms, "round_kernels") else RoundKernels()
+    if missing or hooks.expected is not None or hooks.collected is not None:
         what = f"has no {missing[0]}" if missing else "has means that depend on the round"
         raise ValueError(f"arms: {type(arms).__name__} {what}; a best arm needs `means`, parameters() and kernel()")
     means = np.asarray(arms.means, dtype=np.float64)

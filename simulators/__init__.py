@@ -48,10 +48,18 @@ from simulators.linear_arms import (
 )
 from simulators.locality_traces import MarkovTrace, RandomWalkTrace, StackDistanceTrace, WorkingSetTrace
 from simulators.loss_curves import ExponentialCurve, LossCurve, MeasuredCurve, StepCurve, WaveCurve
+from simulators.misspecified_linear import MisspecifiedLinearArms, aligned_adversary
 from simulators.page_adversaries import AugmentedMissingPage, MarkingTrap, MissingPage
 from simulators.predictors import DiscardBits, PhaseBits, PredictedTrace
 from simulators.replayed_arms import LoggedArms, TableArms
 from simulators.shipped import shipped_trace, shipped_traces
+from simulators.sparse_features import (
+    gaussian_features,
+    hadamard_features,
+    polynomial_packing,
+    set_packing,
+    sign_features,
+)
 from simulators.synthetic_traces import DriftingZipfTrace, LoopTrace, PhasesTrace, ScanTrace, UniformTrace
 from simulators.tallying import TallyingArms
 from simulators.tallying_optimum import diagnose, long_run_loss, optimal_losses, optimal_sequence
@@ -85,6 +93,7 @@ __all__ = [
     "MarkovTrace",
     "MeasuredCurve",
     "MissingPage",
+    "MisspecifiedLinearArms",
     "NextArrivals",
     "NoisyBeladyBits",
     "NormTenArms",
@@ -117,14 +126,20 @@ __all__ = [
     "WaveCurve",
     "WorkingSetTrace",
     "ZipfTrace",
+    "aligned_adversary",
     "diagnose",
+    "gaussian_features",
+    "hadamard_features",
     "long_run_loss",
     "optimal_losses",
     "optimal_sequence",
     "pairs_instance",
+    "polynomial_packing",
     "read_features",
+    "set_packing",
     "shipped_trace",
     "shipped_traces",
+    "sign_features",
     "unstructured_instance",
     "worst_bits",
 ]
