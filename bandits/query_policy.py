@@ -79,9 +79,9 @@ class QueryPolicy:
         Probability with which some query may be further off. Keyword only.
     """
 
-    sigma: NonNegative = Field(0.0, kw_only=True)
-    accuracy: NonNegative | None = Field(None, kw_only=True)
-    delta: Delta = Field(0.05, kw_only=True)
+    sigma: NonNegative = Field(default=0.0, kw_only=True)
+    accuracy: NonNegative | None = Field(default=None, kw_only=True)
+    delta: Delta = Field(default=0.05, kw_only=True)
 
     def search(self, features: NDArray[np.float64]) -> Search:
         """The search over arms with these features, shape (K, d)."""
