@@ -54,14 +54,25 @@ def source_flags(policy, trace, rng=None):
 
 
 class Coins(Choices):
-    """Choices for kernels that toss coins as well, as in ``rng.random() < p``; expectations are floats then."""
+    """Choices for kernels that toss coins as well, as in ``rng.random() < p``; expectations are floats then.
+
+    A draw may be compared more than once: what is known of it already makes later comparisons less open.
+    """
+
+    def random(self):
+        self.low, self.high = 0.0, 1.0
+        return super().random()
 
     def __lt__(self, chance):
+        if not self.low < chance < self.high:
+            return chance >= self.high
         if self.position == len(self.script):
             self.script.append(0)
-            self.sizes.append(float(chance))
+            self.sizes.append((float(chance) - self.low) / (self.high - self.low))
         self.position += 1
-        return self.script[self.position - 1] == 0
+        below = self.script[self.position - 1] == 0
+        self.low, self.high = (self.low, float(chance)) if below else (float(chance), self.high)
+        return below
 
     @classmethod
     def mean(cls, function):
