@@ -108,6 +108,11 @@ from simulators import (
 )
 
 MODULES = (
+    "algos.linear_solvers.chebyshev",
+    "algos.linear_solvers.conjugate_gradients",
+    "algos.linear_solvers.relaxation",
+    "algos.linear_solvers.stencil",
+    "algos.linear_solvers.theory",
     "algos.miss_ratio_curves",
     "algos.optimal_design",
     "algos.optimal_paging",

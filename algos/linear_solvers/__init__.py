@@ -1,0 +1,44 @@
+"""Iterative solvers of sparse linear systems, and the theory of their rates."""
+
+from algos.linear_solvers.chebyshev import chebyshev_ssor, cyclic_chebyshev
+from algos.linear_solvers.conjugate_gradients import cg, jacobi_pcg, ssor_pcg
+from algos.linear_solvers.relaxation import colours, gauss_seidel, jacobi, red_black_sor, sor, ssor
+from algos.linear_solvers.stencil import Stencil, relax, relax_red_black
+from algos.linear_solvers.system import LinearSolution, NotSPDError
+from algos.linear_solvers.theory import (
+    as_preconditioner,
+    estimate_jacobi_radius,
+    is_consistently_ordered,
+    jacobi_radius,
+    optimal_omega,
+    sor_iteration_bound,
+    spectral_radius_sor,
+    ssor_condition_bound,
+)
+
+__all__ = [
+    "LinearSolution",
+    "NotSPDError",
+    "Stencil",
+    "as_preconditioner",
+    "cg",
+    "chebyshev_ssor",
+    "colours",
+    "cyclic_chebyshev",
+    "estimate_jacobi_radius",
+    "gauss_seidel",
+    "is_consistently_ordered",
+    "jacobi",
+    "jacobi_pcg",
+    "jacobi_radius",
+    "optimal_omega",
+    "red_black_sor",
+    "relax",
+    "relax_red_black",
+    "sor",
+    "sor_iteration_bound",
+    "spectral_radius_sor",
+    "ssor",
+    "ssor_condition_bound",
+    "ssor_pcg",
+]
