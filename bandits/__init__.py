@@ -15,6 +15,7 @@ from bandits.best_arm import (
     uniform_allocation_bound,
 )
 from bandits.changing import DiscountedUCB, SlidingWindowUCB
+from bandits.cheb_cb import ChebCB, cheb_cb_rates, chebyshev_error_bound
 from bandits.design_least_squares import GOptimalLeastSquares, SupportEnumeration
 from bandits.disjoint_linear import DisjointLinUCB
 from bandits.dp_best_arm import DPBAI, DPBAIGauss, survivor_schedule
@@ -84,8 +85,11 @@ from bandits.sparse_bounds import (
 )
 from bandits.sparse_cover import cover_size
 from bandits.sparse_elimination import CoverElimination, OptimisticSparseElimination
+from bandits.square_cb import BinMeans, ChebyshevRidge, Regressor, SquareCB, square_cb_bound
+from bandits.stepwise import StepwisePolicy
 from bandits.thompson import ThompsonSampling, thompson_bayesian_bound
-from bandits.tsallis_inf import TsallisINF, tsallis_inf_bound
+from bandits.tsallis_inf import TsallisINF, tsallis_inf_bound, tsallis_inf_scheduled_bound
+from bandits.tsallis_inf_contextual import TsallisINFContextual, contextual_tsallis_bound
 from bandits.ucb import UCB, UCB1, AsymptoticUCB, asymptotic_ucb_bound, ucb1_bound, ucb_bound, ucb_minimax_bound
 from bandits.ucb_variance import UCBV, UCBTuned, ucbv_bound
 from bandits.uniform import RoundRobin, UniformRandom, round_robin_regret, uniform_regret
@@ -118,8 +122,11 @@ __all__ = [
     "BatchedExp3",
     "BayesUCB",
     "BestArmPolicy",
+    "BinMeans",
     "BudgetError",
     "BurnInExploreThenCommit",
+    "ChebCB",
+    "ChebyshevRidge",
     "CoverElimination",
     "CustomPolicy",
     "DPBAIGauss",
@@ -156,11 +163,14 @@ __all__ = [
     "Policy",
     "PolicyKernels",
     "QueryPolicy",
+    "Regressor",
     "RoundRobin",
     "SequentialHalving",
     "SlidingWindowUCB",
     "Softmax",
     "SparseFit",
+    "SquareCB",
+    "StepwisePolicy",
     "SuccessiveElimination",
     "SuccessiveRejects",
     "SupportEnumeration",
@@ -168,6 +178,7 @@ __all__ = [
     "ThompsonSampling",
     "TopTwoIdentification",
     "TsallisINF",
+    "TsallisINFContextual",
     "UCBTuned",
     "UniformAllocation",
     "UniformRandom",
@@ -175,8 +186,11 @@ __all__ = [
     "all_or_nothing_lower_bound",
     "asymptotic_ucb_bound",
     "budget_for_error",
+    "cheb_cb_rates",
+    "chebyshev_error_bound",
     "clopper_pearson",
     "constant_action_excess_bound",
+    "contextual_tsallis_bound",
     "cover_query_bound",
     "cover_size",
     "dp_bai_bound",
@@ -221,6 +235,7 @@ __all__ = [
     "rejects_schedule",
     "round_robin_regret",
     "sequential_halving_bound",
+    "square_cb_bound",
     "successive_elimination_bound",
     "successive_rejects_bound",
     "support_enumeration_gap_bound",
@@ -230,6 +245,7 @@ __all__ = [
     "thompson_bayesian_bound",
     "three_arm_error",
     "tsallis_inf_bound",
+    "tsallis_inf_scheduled_bound",
     "two_arm_error",
     "two_arm_floor",
     "ucb1_bound",

@@ -1,10 +1,13 @@
 """Iterative solvers of sparse linear systems, and the theory of their rates."""
 
+from algos.linear_solvers.by_name import SOLVERS
 from algos.linear_solvers.chebyshev import chebyshev_ssor, cyclic_chebyshev
 from algos.linear_solvers.conjugate_gradients import cg, jacobi_pcg, ssor_pcg
+from algos.linear_solvers.grid_solvers import GRID_SOLVERS
 from algos.linear_solvers.relaxation import colours, gauss_seidel, jacobi, red_black_sor, sor, ssor
+from algos.linear_solvers.sequence import GridKernels, LinearSystem, LinearSystems, RunningSystems
 from algos.linear_solvers.stencil import Stencil, relax, relax_red_black
-from algos.linear_solvers.system import LinearSolution, NotSPDError
+from algos.linear_solvers.system import LinearSolution, NotSPDError, check_grid
 from algos.linear_solvers.theory import (
     as_preconditioner,
     estimate_jacobi_radius,
@@ -17,12 +20,19 @@ from algos.linear_solvers.theory import (
 )
 
 __all__ = [
+    "GRID_SOLVERS",
+    "SOLVERS",
+    "GridKernels",
     "LinearSolution",
+    "LinearSystem",
+    "LinearSystems",
     "NotSPDError",
+    "RunningSystems",
     "Stencil",
     "as_preconditioner",
     "cg",
     "chebyshev_ssor",
+    "check_grid",
     "colours",
     "cyclic_chebyshev",
     "estimate_jacobi_radius",

@@ -17,7 +17,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
+from algos.linear_solvers.grid_solvers import solve_on_grid
 from algos.linear_solvers.relaxation import true_residual
+from algos.linear_solvers.stencil import Stencil
 from algos.linear_solvers.system import (
     CONVERGED,
     DIVERGED,
@@ -51,6 +53,8 @@ def cg(
     >>> cg(Stencil((30, 30)), np.ones(900)).iterations
     55
     """
+    if isinstance(A, Stencil) and len(A.shape) == 2 and check != "spd":
+        return solve_on_grid("cg", A, b, x0, 1.0, tolerance, max_iterations, history=history)
     return _gradients(A, b, x0, tolerance, max_iterations, history, check, jacobi=False)
 
 
@@ -116,6 +120,8 @@ def ssor_pcg(
     if order not in ("forward", "backward"):
         raise ValueError(f"order: {order!r} is neither 'forward' nor 'backward'")
     reverse = order == "backward"
+    if isinstance(A, Stencil) and len(A.shape) == 2 and not reverse and check != "spd":
+        return solve_on_grid("ssor_pcg", A, b, x0, relaxation, tolerance, max_iterations, history=history)
     system = prepare(A, b, x0, tolerance, max_iterations, check, reverse=reverse)
     reference = float(np.linalg.norm(system.b))
     norms = np.zeros(system.max_iterations + 1 if history else 1)

@@ -16,13 +16,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from algos.linear_solvers.stencil import Stencil, solve_by_stencil
+from algos.linear_solvers.grid_solvers import solve_on_grid
+from algos.linear_solvers.stencil import Stencil
 from algos.linear_solvers.system import (
     CONVERGED,
     DIVERGED,
     MAX_ITERATIONS,
     STAGNATED,
     Check,
+    Criterion,
     LinearSolution,
     as_rows,
     check_omega,
@@ -100,6 +102,7 @@ def sor(
     direction: Direction = "forward",
     history: bool = False,
     check: Check = "none",
+    criterion: Criterion = "relative",
 ) -> LinearSolution:
     """Successive over-relaxation; each unknown in turn moves omega times as far as its equation asks.
 
@@ -111,8 +114,8 @@ def sor(
         Right-hand side and start.
     omega : float in (0, 2)
         The relaxation; `optimal_omega` where the matrix is consistently ordered.
-    tolerance : float in (0, 1)
-        Of the residual's norm, relative to that at the start. It is tested before every sweep.
+    tolerance : float in (0, 1), or > 0
+        Of the residual's norm, relative to that at the start, or absolute. It is tested before every sweep.
     max_iterations : int >= 1
         Most sweeps.
     direction : {"forward", "backward"}
@@ -121,6 +124,8 @@ def sor(
         Whether to keep the norms of all residuals.
     check : {"none", "symmetric", "spd"}
         What to make sure of.
+    criterion : {"relative", "absolute"}
+        What the tolerance is.
 
     Notes
     -----
@@ -134,9 +139,13 @@ def sor(
     >>> sor(A, b, omega=1.0).iterations, sor(A, b, omega=best).iterations
     (1775, 117)
     """
-    if isinstance(A, Stencil) and len(A.shape) == 2 and direction == "forward":
-        return solve_by_stencil(A, b, x0, check_omega(omega), tolerance, max_iterations, history=history)
-    return _stationary("sor", A, b, x0, omega, tolerance, max_iterations, history, check, _backward(direction))
+    if isinstance(A, Stencil) and len(A.shape) == 2 and direction == "forward" and check != "spd":
+        return solve_on_grid(
+            "sor", A, b, x0, check_omega(omega), tolerance, max_iterations, history=history, criterion=criterion
+        )
+    return _stationary(
+        "sor", A, b, x0, omega, tolerance, max_iterations, history, check, _backward(direction), criterion
+    )
 
 
 def ssor(
@@ -149,9 +158,14 @@ def ssor(
     *,
     history: bool = False,
     check: Check = "symmetric",
+    criterion: Criterion = "relative",
 ) -> LinearSolution:
     """Symmetric SOR: a forward sweep, then a backward one. Parameters as for `sor`; an iteration is both sweeps."""
-    return _stationary("ssor", A, b, x0, omega, tolerance, max_iterations, history, check)
+    if isinstance(A, Stencil) and len(A.shape) == 2 and check != "spd":
+        return solve_on_grid(
+            "ssor", A, b, x0, check_omega(omega), tolerance, max_iterations, history=history, criterion=criterion
+        )
+    return _stationary("ssor", A, b, x0, omega, tolerance, max_iterations, history, check, criterion=criterion)
 
 
 def red_black_sor(
@@ -212,11 +226,15 @@ def _stationary(
     history: bool,
     check: Check,
     reverse: bool = False,
+    criterion: Criterion = "relative",
 ) -> LinearSolution:
     relaxation = check_omega(omega)
-    system = prepare(A, b, x0, tolerance, max_iterations, check, positive_diagonal=check != "none", reverse=reverse)
+    system = prepare(
+        A, b, x0, tolerance, max_iterations, check,
+        positive_diagonal=check != "none", reverse=reverse, criterion=criterion,
+    )  # fmt: skip
     x, residual = system.x, system.residual
-    reference = float(np.linalg.norm(residual))
+    reference = float(np.linalg.norm(residual)) if criterion == "relative" else 1.0
     norms = np.zeros(system.max_iterations + 1 if history else 1)
     step = {"jacobi": _jacobi_step, "sor": _sor_step, "ssor": _ssor_step}[method]
     iterations, status = _iterate(

@@ -20,12 +20,10 @@ from algos.linear_solvers.system import (
     DIVERGED,
     MAX_ITERATIONS,
     STAGNATED,
-    STATUSES,
-    LinearSolution,
     check_omega,
 )
 
-__all__ = ["Stencil", "relax", "relax_red_black", "solve_by_stencil"]
+__all__ = ["Stencil", "relax", "relax_red_black"]
 
 
 def _grid(value: Any) -> tuple[int, ...]:
@@ -77,44 +75,6 @@ class Stencil:
         return sparse.csr_matrix(matrix)
 
 
-def solve_by_stencil(
-    A: Stencil,
-    b: ArrayLike,
-    x0: ArrayLike | None,
-    omega: float,
-    tolerance: Any,
-    max_iterations: int,
-    *,
-    history: bool = False,
-) -> LinearSolution:
-    """SOR in natural order on a two-dimensional grid; as `sor`, which calls it."""
-    limit = whole_number(max_iterations, "max_iterations", 1)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
-        raise ValueError(f"tolerance: {tolerance!r} is not a number in (0, 1)")
-    right = _on_grid(b, "b", A)
-    x = np.zeros(A.shape) if x0 is None else _on_grid(x0, "x0", A)
-    # A frame of zeros saves every test for the boundary.
-    padded = np.zeros((A.shape[0] + 2, A.shape[1] + 2))
-    padded[1:-1, 1:-1] = x
-    residual, norms = np.zeros(A.shape), np.zeros(limit + 1 if history else 1)
-    norm = _grid_residual(right, padded, residual, A.diagonal, A.neighbour)
-    reference = float(norm)
-    iterations, status = _grid_solve(
-        right, padded, residual, A.diagonal, A.neighbour, omega, tolerance * reference, limit, norms
-    )
-    scale = reference if reference > 0 else 1.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        left = float(np.linalg.norm(residual))
-    return LinearSolution(
-        padded[1:-1, 1:-1].ravel().copy(),
-        int(iterations),
-        status == CONVERGED,
-        STATUSES[status],
-        left / scale if math.isfinite(left) else math.inf,
-        norms[: iterations + 1] / scale if history else None,
-    )
-
-
 def relax(A: Stencil, x: NDArray[np.float64], b: NDArray[np.float64], omega: float, sweeps: int = 1) -> None:
     """Sweeps of SOR in natural order, in place and without residuals: a smoother.
 
@@ -161,7 +121,7 @@ def _check_arrays(A: Stencil, x: NDArray[np.float64], b: NDArray[np.float64]) ->
             raise ValueError(f"{name}: must be a C-contiguous float64 array of shape {A.shape}")
 
 
-def _on_grid(value: ArrayLike, name: str, A: Stencil) -> NDArray[np.float64]:
+def on_grid(value: ArrayLike, name: str, A: Stencil) -> NDArray[np.float64]:
     array = np.array(value, dtype=np.float64)
     if array.shape not in ((A.size,), A.shape):
         raise ValueError(f"{name}: must have shape ({A.size},), got {array.shape}")
@@ -172,7 +132,7 @@ def _on_grid(value: ArrayLike, name: str, A: Stencil) -> NDArray[np.float64]:
 
 
 @njit(cache=True, nogil=True)
-def _grid_residual(b, x, r, diagonal, neighbour):
+def grid_residual(b, x, r, diagonal, neighbour):
     """Store b - A x in r, for x with its frame; the norm."""
     total = 0.0
     for i in range(b.shape[0]):
@@ -185,12 +145,12 @@ def _grid_residual(b, x, r, diagonal, neighbour):
 
 
 @njit(cache=True, nogil=True)
-def _grid_solve(b, x, r, diagonal, neighbour, omega, threshold, most, norms):
+def grid_sor(b, x, r, diagonal, neighbour, omega, threshold, most, norms):
     """SOR in residual form on a grid, x with its frame: iterations, and the status."""
     rows, columns = b.shape
     delta = np.zeros((rows + 1, columns + 1))  # of rows 0, ..., and a frame below and to the right
     zeros = np.zeros(columns + 1)
-    norm = _grid_residual(b, x, r, diagonal, neighbour)
+    norm = grid_residual(b, x, r, diagonal, neighbour)
     norms[0] = norm
     last_true = math.inf
     west, rest = -omega * neighbour / diagonal, (1.0 / omega - 1.0) * diagonal
@@ -198,7 +158,7 @@ def _grid_solve(b, x, r, diagonal, neighbour, omega, threshold, most, norms):
     k = 0
     while True:
         if norm <= threshold:
-            norm = _grid_residual(b, x, r, diagonal, neighbour)
+            norm = grid_residual(b, x, r, diagonal, neighbour)
             if norm <= threshold:
                 return k, CONVERGED
             if norm > 0.99 * last_true:
@@ -207,7 +167,7 @@ def _grid_solve(b, x, r, diagonal, neighbour, omega, threshold, most, norms):
         if not math.isfinite(norm):
             return k, DIVERGED
         if k == most:
-            _grid_residual(b, x, r, diagonal, neighbour)
+            grid_residual(b, x, r, diagonal, neighbour)
             return k, MAX_ITERATIONS
         for i in range(rows):
             above = delta[i - 1] if i > 0 else zeros

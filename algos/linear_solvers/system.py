@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from algos.contracts import whole_number
 
-__all__ = ["Check", "LinearSolution", "NotSPDError", "Status", "System", "prepare"]
+__all__ = ["Check", "Criterion", "LinearSolution", "NotSPDError", "Status", "System", "check_grid", "prepare"]
 
 Status = Literal["converged", "max_iterations", "stagnated", "diverged"]
 Check = Literal["none", "symmetric", "spd"]
+Criterion = Literal["relative", "absolute"]
 STATUSES: tuple[Status, ...] = ("converged", "max_iterations", "stagnated", "diverged")
 CONVERGED, MAX_ITERATIONS, STAGNATED, DIVERGED = range(4)
 
@@ -88,6 +89,7 @@ def prepare(
     *,
     positive_diagonal: bool = True,
     reverse: bool = False,
+    criterion: Criterion = "relative",
 ) -> System:
     """Check a system and copy it; nothing that was passed in is changed.
 
@@ -97,8 +99,8 @@ def prepare(
         Duplicates are added up, columns sorted, integers converted.
     b, x0 : float array, shape (n,)
         Right-hand side and start; the start is 0 when omitted.
-    tolerance : float in (0, 1)
-        Relative.
+    tolerance : float
+        In (0, 1) where it is relative, > 0 where it is absolute.
     max_iterations : int >= 1
         Most iterations.
     check : {"none", "symmetric", "spd"}
@@ -107,6 +109,8 @@ def prepare(
         Whether diagonal entries must be positive rather than other than 0.
     reverse : bool
         Number the unknowns backward: a forward sweep is then a backward one.
+    criterion : {"relative", "absolute"}
+        What the tolerance is.
 
     Raises
     ------
@@ -116,8 +120,7 @@ def prepare(
     matrix = as_rows(A)
     n = matrix.shape[0]
     limit = whole_number(max_iterations, "max_iterations", 1)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
-        raise ValueError(f"tolerance: {tolerance!r} is not a number in (0, 1)")
+    accuracy = check_tolerance(tolerance, criterion)
     if check not in ("none", "symmetric", "spd"):
         raise ValueError(f"check: {check!r} is not one of none, symmetric, spd")
     right, start = _vector(b, "b", n), np.zeros(n) if x0 is None else _vector(x0, "x0", n)
@@ -135,7 +138,7 @@ def prepare(
         matrix = matrix[::-1, ::-1].tocsr()
         matrix.sort_indices()
         right, start = right[::-1].copy(), start[::-1].copy()
-    return System(rows_of(matrix), right, start, right - matrix @ start, float(tolerance), limit)
+    return System(rows_of(matrix), right, start, right - matrix @ start, accuracy, limit)
 
 
 def as_rows(A: Any) -> Any:
@@ -178,6 +181,36 @@ def check_omega(omega: float) -> float:
     if isinstance(number, bool) or not isinstance(number, int | float | np.floating) or not 0 < number < 2:
         raise ValueError(f"omega: {omega!r} is not a number in (0, 2)")
     return float(number)
+
+
+def check_grid(grid: ArrayLike) -> NDArray[np.float64]:
+    """A grid of relaxations: increasing numbers in (0, 2), shape (d,), d >= 1."""
+    try:
+        values = np.array(grid, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("grid: must be a non-empty vector of numbers in (0, 2)") from None
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"grid: must be a non-empty vector of numbers in (0, 2), got shape {values.shape}")
+    outside = ~((values > 0) & (values < 2))
+    if outside.any():
+        place = int(np.argmax(outside))
+        raise ValueError(f"grid: entry {place} is {values[place]}; every entry must be in (0, 2)")
+    if (np.diff(values) <= 0).any():
+        place = int(np.argmax(np.diff(values) <= 0))
+        raise ValueError(f"grid: entry {place + 1} is not above entry {place}; the grid must increase")
+    return values
+
+
+def check_tolerance(tolerance: Any, criterion: Criterion = "relative") -> float:
+    """A relative tolerance in (0, 1), or an absolute one > 0."""
+    if criterion not in ("relative", "absolute"):
+        raise ValueError(f"criterion: {criterion!r} is neither 'relative' nor 'absolute'")
+    number = not isinstance(tolerance, bool) and isinstance(tolerance, int | float | np.floating)
+    if criterion == "relative" and not (number and 0 < tolerance < 1):
+        raise ValueError(f"tolerance: {tolerance!r} is not a number in (0, 1)")
+    if criterion == "absolute" and not (number and 0 < tolerance < math.inf):
+        raise ValueError(f"tolerance: {tolerance!r} is not a finite number > 0")
+    return float(tolerance)
 
 
 def finished(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from bandits import TsallisINF, tsallis_inf_bound
-from bandits.tsallis_inf import _init, _State, _update_reduced, _update_weighted, _weigh
+from bandits.tsallis_inf import Parameters, _weigh, init, update_reduced, update_weighted
 from simulators import AdversarialRewards, BernoulliArms, StochasticallyConstrainedArms
 from tests.bandits.worlds import UNIFORM, arms_played, generator, least_mean, one_good_arm, regrets
 from tests.reference import adversarial_bandits as reference
@@ -92,18 +92,20 @@ def test_every_choice_is_that_of_the_formula(n_arms, horizon, seed, policy):
 def test_both_estimates_of_the_losses_are_unbiased(rewards, losses, t):
     n_arms = min(len(rewards), len(losses))
     losses = np.array(losses[:n_arms]) / 1e3
-    for update, scale in ((_update_weighted, 2.0), (_update_reduced, 4.0)):
+    for update, scale in ((update_weighted, 2.0), (update_reduced, 4.0)):
         weights, _ = weights_at(losses, scale / math.sqrt(t))
         grown = np.zeros(n_arms)
         for arm in range(n_arms):
-            state = _State(losses.copy(), weights, np.array([weights[arm]]), weights.copy(), np.zeros(1))
-            update(state, scale, t, arm, rewards[arm])
-            grown += weights[arm] * (state.losses - losses)
+            params = Parameters(scale, True, 1.0)
+            state = init(n_arms, params)
+            state.losses[:], state.noted[:], state.drawn[0] = losses, weights, weights[arm]
+            update(state, params, t, arm, rewards[arm])
+            grown += weights[arm] * (state.losses + state.shifts - losses)
         assert grown == pytest.approx(1 - np.array(rewards[:n_arms]), abs=1e-7)
 
 
 def test_before_the_first_round_arms_are_equally_likely():
-    assert (_init(4, 2.0).weights == 0.25).all()
+    assert (init(4, TsallisINF().parameters(10)).weights == 0.25).all()
 
 
 @pytest.mark.parametrize("policy", POLICIES)
