@@ -31,7 +31,8 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 _CUTOFF = 1e-10  # eigenvalues of a Gram matrix below this share of the largest count as 0
-_PASSES, _STILL = 20_000, 1e-13  # of coordinate descent
+_SOUND = 1e-6  # share of the largest diagonal entry that pivots of Cholesky's method must exceed
+_TURNS = 100  # of the active set method
 LARGEST, SMALLEST, PREDICTED, CROSS, SQUARES, RESIDUAL, ETA, OUTSIDE, SCALE, LIPSCHITZ = range(10)
 
 
@@ -59,6 +60,7 @@ class _State(NamedTuple):
     note: np.ndarray  # (p + 1,) float64, features and prediction of the round learnt next
     box: np.ndarray  # (p,) float64
     work: np.ndarray  # (2, p, p) float64
+    vectors: np.ndarray  # (4, p) float64
 
 
 class _Summary(NamedTuple):
@@ -180,7 +182,7 @@ def _init(n_arms, params):
     return _State(
         np.zeros((n_arms, p, p)), np.zeros((n_arms, p)), np.zeros(n_arms), np.zeros(n_arms, np.int64),
         np.zeros((n_arms, p)), totals, np.zeros(p), np.zeros(n_arms), np.full(n_arms, 1.0 / n_arms), np.zeros(p + 1),
-        np.zeros(p), np.zeros((2, p, p)),
+        np.zeros(p), np.zeros((2, p, p)), np.zeros((4, p)),
     )  # fmt: skip
 
 
@@ -268,58 +270,109 @@ def _adapt(state, params, t):
 @njit(cache=True, error_model="numpy")
 def _fit(state, arm):
     """Least squares of least norm for one arm; within the box where that lies outside."""
-    gram, moment, theta, box, scale = (
-        state.gram[arm],
-        state.moment[arm],
-        state.theta[arm],
-        state.box,
-        state.totals[SCALE],
-    )
-    p = box.size
-    values, vectors = state.work[0], state.work[1]
+    gram, theta, box = state.gram[arm], state.theta[arm], state.box
+    goal, free, step = state.vectors[0], state.vectors[1], state.vectors[2]
+    p, scale = box.size, state.totals[SCALE]
     for j in range(p):
-        for k in range(p):
-            values[j, k], vectors[j, k] = gram[j, k], 1.0 if j == k else 0.0
-    _diagonalize(values, vectors)
-    largest = 0.0
-    for j in range(p):
-        largest = max(largest, values[j, j])
-        theta[j] = 0.0
-    for m in range(p):
-        if values[m, m] > _CUTOFF * largest:
-            share = 0.0
-            for j in range(p):
-                share += vectors[j, m] * moment[j]
-            share /= values[m, m] * scale
-            for j in range(p):
-                theta[j] += share * vectors[j, m]
+        goal[j], free[j] = state.moment[arm, j] / scale, 1.0
+    _solve(gram, goal, free, theta, state.work)
     inside = True
     for j in range(p):
         if abs(theta[j]) > box[j]:
             inside = False
-            theta[j] = min(max(theta[j], -box[j]), box[j])
+            theta[j], free[j] = math.copysign(box[j], theta[j]), 0.0
     if inside:
         return
-    for _ in range(_PASSES):
-        moved = 0.0
+    descent = state.vectors[3]
+    for _ in range(_TURNS):
         for j in range(p):
-            if gram[j, j] > 0.0:
-                left = moment[j] / scale
+            descent[j] = goal[j]
+            for k in range(p):
+                descent[j] -= gram[j, k] * theta[k]
+        _solve(gram, descent, free, step, state.work)
+        share, hit = 1.0, -1
+        for j in range(p):
+            if free[j] > 0.0 and abs(theta[j] + step[j]) > box[j]:
+                room = (math.copysign(box[j], step[j]) - theta[j]) / step[j]
+                if room < share:
+                    share, hit = room, j
+        for j in range(p):
+            if free[j] > 0.0:
+                theta[j] = min(max(theta[j] + share * step[j], -box[j]), box[j])
+        if hit >= 0:
+            theta[hit], free[hit] = math.copysign(box[hit], step[hit]), 0.0
+            continue
+        # All free coefficients are best for those at the bounds; free the one that most wants to leave its bound.
+        worst, leaving = 1e-13 * gram[0, 0] * box[0], -1
+        for j in range(p):
+            if free[j] == 0.0:
+                pull = goal[j]
                 for k in range(p):
-                    if k != j:
-                        left -= gram[j, k] * theta[k]
-                new = min(max(left / gram[j, j], -box[j]), box[j])
-                moved = max(moved, abs(new - theta[j]))
-                theta[j] = new
-        if moved < _STILL:
+                    pull -= gram[j, k] * theta[k]
+                pull *= -math.copysign(1.0, theta[j])
+                if pull > worst:
+                    worst, leaving = pull, j
+        if leaving < 0:
             break
+        free[leaving] = 1.0
     residual = state.square[arm] / (scale * scale)
     for j in range(p):
         row = 0.0
         for k in range(p):
             row += gram[j, k] * theta[k]
-        residual += theta[j] * row - 2.0 * theta[j] * moment[j] / scale
+        residual += theta[j] * row - 2.0 * theta[j] * goal[j]
     state.totals[RESIDUAL] = max(residual, 0.0)
+
+
+@njit(cache=True, error_model="numpy")
+def _solve(gram, goal, free, found, work):
+    """Solution of least norm for the free coefficients, 0 for others: by Cholesky, or if in doubt by eigenvalues."""
+    p = goal.size
+    lower, vectors = work[0], work[1]
+    largest = 0.0
+    for j in range(p):
+        if free[j] > 0.0:
+            largest = max(largest, gram[j, j])
+    sound = largest > 0.0
+    for j in range(p):
+        for k in range(j + 1):
+            total = gram[j, k] if free[j] > 0.0 and free[k] > 0.0 else (largest if j == k else 0.0)
+            for m in range(k):
+                total -= lower[j, m] * lower[k, m]
+            if j == k:
+                sound = sound and total > _SOUND * largest
+                lower[j, j] = math.sqrt(max(total, 1e-300))
+            else:
+                lower[j, k] = total / lower[k, k]
+    if sound:
+        for j in range(p):
+            total = goal[j] if free[j] > 0.0 else 0.0
+            for m in range(j):
+                total -= lower[j, m] * found[m]
+            found[j] = total / lower[j, j]
+        for j in range(p - 1, -1, -1):
+            total = found[j]
+            for m in range(j + 1, p):
+                total -= lower[m, j] * found[m]
+            found[j] = total / lower[j, j]
+        return
+    for j in range(p):
+        found[j] = 0.0
+        for k in range(p):
+            lower[j, k] = gram[j, k] if free[j] > 0.0 and free[k] > 0.0 else 0.0
+            vectors[j, k] = 1.0 if j == k else 0.0
+    _diagonalize(lower, vectors)
+    largest = 0.0
+    for m in range(p):
+        largest = max(largest, lower[m, m])
+    for m in range(p):
+        if lower[m, m] > _CUTOFF * largest:
+            share = 0.0
+            for j in range(p):
+                share += vectors[j, m] * goal[j]
+            share /= lower[m, m]
+            for j in range(p):
+                found[j] += share * vectors[j, m]
 
 
 @njit(cache=True, error_model="numpy")

@@ -52,7 +52,7 @@ class StepwisePolicy:
     ...     arm = play.select()
     ...     play.update(1.0 if arm == 1 else 0.0)
     >>> play.pulls.tolist()
-    [8, 92]
+    [6, 94]
     """
 
     def __init__(
@@ -113,6 +113,12 @@ class StepwisePolicy:
         self._kernels.update(self._state, self._params, self.rounds, self._open, value)
         self.pulls[self._open] += 1
         self._open = None
+
+    def discard(self) -> None:
+        """Drop the arm that waits for its reward: the round is not counted, but what was drawn for it stays drawn."""
+        if self._open is not None:
+            self._open = None
+            self.rounds -= 1
 
     @property
     def probabilities(self) -> NDArray[np.float64] | None:

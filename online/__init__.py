@@ -1,5 +1,5 @@
-"""Learners that answer a sequence of requests: paging, and what later families add."""
+"""Learners that answer a sequence of requests: paging, and systems to solve."""
 
-from online import paging
+from online import paging, sor_tuning
 
-__all__ = ["paging"]
+__all__ = ["paging", "sor_tuning"]

@@ -4,6 +4,7 @@ from algos.linear_solvers.by_name import SOLVERS
 from algos.linear_solvers.chebyshev import chebyshev_ssor, cyclic_chebyshev
 from algos.linear_solvers.conjugate_gradients import cg, jacobi_pcg, ssor_pcg
 from algos.linear_solvers.grid_solvers import GRID_SOLVERS
+from algos.linear_solvers.preconditioners import amg_pcg, ic_pcg, ilu_pcg, incomplete_cholesky
 from algos.linear_solvers.relaxation import colours, gauss_seidel, jacobi, red_black_sor, sor, ssor
 from algos.linear_solvers.sequence import GridKernels, LinearSystem, LinearSystems, RunningSystems
 from algos.linear_solvers.stencil import Stencil, relax, relax_red_black
@@ -29,6 +30,7 @@ __all__ = [
     "NotSPDError",
     "RunningSystems",
     "Stencil",
+    "amg_pcg",
     "as_preconditioner",
     "cg",
     "chebyshev_ssor",
@@ -37,6 +39,9 @@ __all__ = [
     "cyclic_chebyshev",
     "estimate_jacobi_radius",
     "gauss_seidel",
+    "ic_pcg",
+    "ilu_pcg",
+    "incomplete_cholesky",
     "is_consistently_ordered",
     "jacobi",
     "jacobi_pcg",
