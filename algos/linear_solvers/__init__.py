@@ -4,6 +4,18 @@ from algos.linear_solvers.by_name import SOLVERS
 from algos.linear_solvers.chebyshev import chebyshev_ssor, cyclic_chebyshev
 from algos.linear_solvers.conjugate_gradients import cg, jacobi_pcg, ssor_pcg
 from algos.linear_solvers.grid_solvers import GRID_SOLVERS
+from algos.linear_solvers.iteration_bounds import (
+    SplittingConstants,
+    best_ssor_omega,
+    near_asymptotic_constant,
+    sor_energy_iteration_bound,
+    sor_energy_norm_bound,
+    sor_lipschitz_bound,
+    splitting_constants,
+    ssor_energy_iteration_bound,
+    ssor_pcg_iteration_bound,
+    ssor_pcg_lipschitz_bound,
+)
 from algos.linear_solvers.preconditioners import amg_pcg, ic_pcg, ilu_pcg, incomplete_cholesky
 from algos.linear_solvers.relaxation import colours, gauss_seidel, jacobi, red_black_sor, sor, ssor
 from algos.linear_solvers.sequence import GridKernels, LinearSystem, LinearSystems, RunningSystems
@@ -29,9 +41,11 @@ __all__ = [
     "LinearSystems",
     "NotSPDError",
     "RunningSystems",
+    "SplittingConstants",
     "Stencil",
     "amg_pcg",
     "as_preconditioner",
+    "best_ssor_omega",
     "cg",
     "chebyshev_ssor",
     "check_grid",
@@ -46,14 +60,22 @@ __all__ = [
     "jacobi",
     "jacobi_pcg",
     "jacobi_radius",
+    "near_asymptotic_constant",
     "optimal_omega",
     "red_black_sor",
     "relax",
     "relax_red_black",
     "sor",
+    "sor_energy_iteration_bound",
+    "sor_energy_norm_bound",
     "sor_iteration_bound",
+    "sor_lipschitz_bound",
     "spectral_radius_sor",
+    "splitting_constants",
     "ssor",
     "ssor_condition_bound",
+    "ssor_energy_iteration_bound",
     "ssor_pcg",
+    "ssor_pcg_iteration_bound",
+    "ssor_pcg_lipschitz_bound",
 ]
