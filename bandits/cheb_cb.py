@@ -335,15 +335,18 @@ def _solve(gram, goal, free, found, work):
             largest = max(largest, gram[j, j])
     sound = largest > 0.0
     for j in range(p):
+        if not sound:
+            break
         for k in range(j + 1):
             total = gram[j, k] if free[j] > 0.0 and free[k] > 0.0 else (largest if j == k else 0.0)
             for m in range(k):
                 total -= lower[j, m] * lower[k, m]
-            if j == k:
-                sound = sound and total > _SOUND * largest
-                lower[j, j] = math.sqrt(max(total, 1e-300))
-            else:
+            if k < j:
                 lower[j, k] = total / lower[k, k]
+            elif total > _SOUND * largest:
+                lower[j, j] = math.sqrt(total)
+            else:
+                sound = False
     if sound:
         for j in range(p):
             total = goal[j] if free[j] > 0.0 else 0.0
@@ -389,7 +392,8 @@ def _diagonalize(matrix, vectors):
             break
         for i in range(n - 1):
             for j in range(i + 1, n):
-                if matrix[i, j] == 0.0:
+                if abs(matrix[i, j]) <= 1e-150 * abs(matrix[j, j] - matrix[i, i]):
+                    matrix[i, j], matrix[j, i] = 0.0, 0.0
                     continue
                 ratio = (matrix[j, j] - matrix[i, i]) / (2.0 * matrix[i, j])
                 tangent = math.copysign(1.0, ratio) / (abs(ratio) + math.sqrt(ratio * ratio + 1.0))

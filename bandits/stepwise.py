@@ -82,7 +82,7 @@ class StepwisePolicy:
         Raises
         ------
         ValueError
-            When the arm selected before has no reward yet, or the context is missing, not wanted, or not finite.
+            When the arm selected before has no reward yet, or the context is missing or not finite.
         """
         if self._open is not None:
             raise ValueError(f"select: arm {self._open} of round {self.rounds} still waits for its reward")

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("algos", "bandits", "online", "online.paging", "optimization", "simulators", "experiments")
+PACKAGES = (
+    *("algos", "algos.linear_solvers", "bandits", "online", "online.paging", "online.sor_tuning", "optimization"),
+    *("simulators", "simulators.linear_systems", "experiments"),
+)
 HEAVY = ("cvxpy", "pandas", "matplotlib", "pyarrow", "dask", "networkx", "scipy.stats", "dp_accounting")
 
 
