@@ -30,7 +30,7 @@ __all__ = [
     "ssor_pcg_lipschitz_bound",
 ]
 
-_DENSE_UP_TO = 500
+_DENSE_UP_TO = 1000
 
 
 class SplittingConstants(NamedTuple):
@@ -56,7 +56,7 @@ def splitting_constants(A: Any) -> SplittingConstants:
     Parameters
     ----------
     A : sparse or dense matrix, or `Stencil`, shape (n, n)
-        Symmetric positive definite, 1 <= n <= 500.
+        Symmetric positive definite, 1 <= n <= 1000.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def near_asymptotic_constant(A: Any, b: ArrayLike, grid: ArrayLike, tolerance: f
     Parameters
     ----------
     A : sparse or dense matrix, or `Stencil`, shape (n, n)
-        Symmetric positive definite, 1 <= n <= 500.
+        Symmetric positive definite, 1 <= n <= 1000.
     b : float array, shape (n,)
         Right-hand side.
     grid : array of float in (0, 2), increasing
