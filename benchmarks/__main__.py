@@ -1,4 +1,4 @@
-"""``python -m benchmarks [bandits] [best_arm] [paging] [sparse] [startup] [tallying]``: measure and print a table.
+"""``python -m benchmarks [bandits] [best_arm] [paging] [solvers] [sparse] [startup] [tallying]``: measure, print a table.
 
 Without names all suites run, and the table goes to ``results.md`` as well.
 
@@ -10,13 +10,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import bandit_steps, best_arm_runs, paging_replay, sparse_runs, startup, tallying_runs
+from benchmarks import bandit_steps, best_arm_runs, paging_replay, solver_runs, sparse_runs, startup, tallying_runs
 from benchmarks.measure import machine, markdown
 
 SUITES = {
     "bandits": bandit_steps.rows,
     "best_arm": best_arm_runs.rows,
     "paging": paging_replay.rows,
+    "solvers": solver_runs.rows,
     "sparse": sparse_runs.rows,
     "startup": startup.rows,
     "tallying": tallying_runs.rows,

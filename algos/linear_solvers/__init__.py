@@ -17,9 +17,9 @@ from algos.linear_solvers.iteration_bounds import (
     ssor_pcg_lipschitz_bound,
 )
 from algos.linear_solvers.preconditioners import amg_pcg, ic_pcg, ilu_pcg, incomplete_cholesky
-from algos.linear_solvers.relaxation import colours, gauss_seidel, jacobi, red_black_sor, sor, ssor
+from algos.linear_solvers.relaxation import colours, gauss_seidel, jacobi, red_black_sor, relax, sor, ssor
 from algos.linear_solvers.sequence import GridKernels, LinearSystem, LinearSystems, RunningSystems
-from algos.linear_solvers.stencil import Stencil, relax, relax_red_black
+from algos.linear_solvers.stencil import Stencil, relax_red_black
 from algos.linear_solvers.system import LinearSolution, NotSPDError, check_grid
 from algos.linear_solvers.theory import (
     as_preconditioner,

@@ -199,7 +199,7 @@ def _precondition(rows, omega, right, found):
         place, left = middle[i], right[i]
         for m in range(starts[i], place):
             left -= values[m] * found[columns[m]]
-        found[i] = omega * left / values[place]
+        found[i] = left * (omega / values[place])
     scale = (2.0 - omega) / omega
     for i in range(n):
         found[i] *= scale * values[middle[i]]
@@ -207,7 +207,7 @@ def _precondition(rows, omega, right, found):
         place, left = middle[i], found[i]
         for m in range(place + 1, starts[i + 1]):
             left -= values[m] * found[columns[m]]
-        found[i] = omega * left / values[place]
+        found[i] = left * (omega / values[place])
 
 
 @njit(nogil=True)
@@ -246,4 +246,4 @@ def _half_sweep(rows, b, x, first, end, omega):
         left = b[i]
         for m in range(starts[i], starts[i + 1]):
             left -= values[m] * x[columns[m]]
-        x[i] += omega * left / values[middle[i]]
+        x[i] += left * (omega / values[middle[i]])

@@ -246,7 +246,7 @@ def _eisenstat(rows, b, x, r, omega, threshold, most, norms):
             place, left = middle[i], p[i]
             for m in range(place + 1, starts[i + 1]):
                 left -= values[m] * t[columns[m]]
-            t[i] = omega * left / values[place]
+            t[i] = left * (omega / values[place])
         for i in range(n):
             r[i] = p[i] + share_of_d * values[middle[i]] * t[i]
         _solve_lower(rows, omega, r, q)
@@ -289,4 +289,4 @@ def _solve_lower(rows, omega, right, found):
         place, left = middle[i], right[i]
         for m in range(starts[i], place):
             left -= values[m] * found[columns[m]]
-        found[i] = omega * left / values[place]
+        found[i] = left * (omega / values[place])

@@ -16,8 +16,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from algos.contracts import whole_number
 from algos.linear_solvers.grid_solvers import solve_on_grid
-from algos.linear_solvers.stencil import Stencil
+from algos.linear_solvers.stencil import Stencil, relax_stencil
 from algos.linear_solvers.system import (
     CONVERGED,
     DIVERGED,
@@ -32,7 +33,7 @@ from algos.linear_solvers.system import (
     prepare,
 )
 
-__all__ = ["colours", "gauss_seidel", "jacobi", "red_black_sor", "sor", "ssor"]
+__all__ = ["colours", "gauss_seidel", "jacobi", "red_black_sor", "relax", "sor", "ssor"]
 
 Direction = Literal["forward", "backward"]
 
@@ -196,6 +197,38 @@ def red_black_sor(
     return LinearSolution(x, found.iterations, found.converged, found.status, found.relative_residual, found.history)
 
 
+def relax(A: Any, x: NDArray[np.float64], b: NDArray[np.float64], omega: float, sweeps: int = 1) -> None:
+    """Sweeps of SOR in place and without residuals: a smoother.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix, shape (n, n), or `Stencil` of two dimensions
+        A matrix is checked and copied, which takes as long as some ten sweeps.
+    x, b : float64, shape (n,), or of a stencil (rows, columns), C-contiguous
+        Iterate, which is changed, and right-hand side.
+    omega : float in (0, 2)
+        The relaxation.
+    sweeps : int >= 0
+        How many.
+
+    Examples
+    --------
+    >>> x = np.zeros(2)
+    >>> relax([[4.0, -1.0], [-1.0, 4.0]], x, np.array([3.0, 3.0]), 1.0, sweeps=20)
+    >>> x.round(9).tolist()
+    [1.0, 1.0]
+    """
+    relaxation, count = check_omega(omega), whole_number(sweeps, "sweeps", 0)
+    if isinstance(A, Stencil):
+        relax_stencil(A, x, b, relaxation, count)
+        return
+    rows = prepare(A, b, None, 0.5, 1, "none", positive_diagonal=False).rows
+    given: Any = x
+    if not isinstance(given, np.ndarray) or x.dtype != np.float64 or x.shape != np.shape(b) or not x.flags.c_contiguous:
+        raise ValueError(f"x: must be a C-contiguous float64 array of shape {np.shape(b)}")
+    _sweeps(rows, x, np.array(b, dtype=np.float64), relaxation, count)
+
+
 def colours(A: Any) -> NDArray[np.int64]:
     """A colour for each unknown, from 0, such that no two of one colour have an entry in common; two if possible.
 
@@ -294,7 +327,7 @@ def _jacobi_step(rows, x, r, delta, omega):
     starts, middle, columns, values = rows.starts, rows.middle, rows.columns, rows.values
     n = x.size
     for i in range(n):
-        delta[i] = omega * r[i] / values[middle[i]]
+        delta[i] = r[i] * (omega / values[middle[i]])
         x[i] += delta[i]
     total = 0.0
     for i in range(n):
@@ -310,12 +343,21 @@ def _jacobi_step(rows, x, r, delta, omega):
 def _sor_step(rows, x, r, delta, omega):
     """One forward sweep; the lower part for the step, the upper part for the residual."""
     starts, middle, columns, values = rows.starts, rows.middle, rows.columns, rows.values
-    n = x.size
+    n, before = x.size, 0.0
     for i in range(n):
-        left, place = r[i], middle[i]
-        for k in range(starts[i], place):
-            left -= values[k] * delta[columns[k]]
-        delta[i] = omega * left / values[place]
+        left, place, first = r[i], middle[i], starts[i]
+        scale = omega / values[place]
+        if place > first:
+            for k in range(first, place - 1):
+                left -= values[k] * delta[columns[k]]
+            # Only this product waits for the unknown before, which need not come from memory.
+            last = columns[place - 1]
+            if last == i - 1:
+                left -= values[place - 1] * before
+            else:
+                left -= values[place - 1] * delta[last]
+        before = left * scale
+        delta[i] = before
     rest, total = 1.0 / omega - 1.0, 0.0
     for i in range(n):
         place = middle[i]
@@ -329,6 +371,33 @@ def _sor_step(rows, x, r, delta, omega):
 
 
 @njit(cache=True, nogil=True)
+def _sweeps(rows, x, b, omega, count):
+    """Forward sweeps without residuals."""
+    starts, middle, columns, values = rows.starts, rows.middle, rows.columns, rows.values
+    keep = 1.0 - omega
+    for _ in range(count):
+        before = 0.0
+        for i in range(x.size):
+            left, place, first = b[i], middle[i], starts[i]
+            scale = omega / values[place]
+            for k in range(place + 1, starts[i + 1]):
+                left -= values[k] * x[columns[k]]
+            known = keep * x[i]
+            if place > first:
+                for k in range(first, place - 1):
+                    left -= values[k] * x[columns[k]]
+                known += scale * left
+                last = columns[place - 1]
+                if last == i - 1:
+                    before = known - scale * values[place - 1] * before
+                else:
+                    before = known - scale * values[place - 1] * x[last]
+            else:
+                before = known + scale * left
+            x[i] = before
+
+
+@njit(cache=True, nogil=True)
 def _ssor_step(rows, x, r, delta, omega):
     """A forward sweep, and a backward one."""
     starts, middle, columns, values = rows.starts, rows.middle, rows.columns, rows.values
@@ -338,7 +407,7 @@ def _ssor_step(rows, x, r, delta, omega):
         left, place = r[i], middle[i]
         for k in range(place + 1, starts[i + 1]):
             left -= values[k] * delta[columns[k]]
-        delta[i] = omega * left / values[place]
+        delta[i] = left * (omega / values[place])
     rest, total = 1.0 / omega - 1.0, 0.0
     for i in range(n):
         place = middle[i]

@@ -23,7 +23,7 @@ from algos.linear_solvers.system import (
     check_omega,
 )
 
-__all__ = ["Stencil", "relax", "relax_red_black"]
+__all__ = ["Stencil", "relax_red_black"]
 
 
 def _grid(value: Any) -> tuple[int, ...]:
@@ -75,26 +75,14 @@ class Stencil:
         return sparse.csr_matrix(matrix)
 
 
-def relax(A: Stencil, x: NDArray[np.float64], b: NDArray[np.float64], omega: float, sweeps: int = 1) -> None:
-    """Sweeps of SOR in natural order, in place and without residuals: a smoother.
-
-    Parameters
-    ----------
-    A : Stencil of two dimensions
-        The grid.
-    x, b : float64, shape (rows, columns), C-contiguous
-        Iterate, which is changed, and right-hand side.
-    omega : float in (0, 2)
-        The relaxation.
-    sweeps : int >= 0
-        How many.
-    """
+def relax_stencil(A: Stencil, x: NDArray[np.float64], b: NDArray[np.float64], omega: float, sweeps: int) -> None:
+    """Sweeps of SOR in natural order; as `relax`, which calls it."""
     _check_arrays(A, x, b)
-    _sweep(b, x, A.diagonal, A.neighbour, check_omega(omega), whole_number(sweeps, "sweeps", 0))
+    _sweep(b, x, A.diagonal, A.neighbour, omega, sweeps)
 
 
 def relax_red_black(A: Stencil, x: NDArray[np.float64], b: NDArray[np.float64], omega: float, sweeps: int = 1) -> None:
-    """Sweeps of red-black SOR in place; red points have an even sum of indices. Parameters as for `relax`.
+    """Sweeps of red-black SOR in place on a grid; red points have an even sum of indices. Parameters as for `relax`.
 
     The two colours are taken apart into arrays of their own, in which a sweep has no dependencies.
     """
@@ -229,23 +217,20 @@ def _join(x, red, black):
 def _sweep_colours(red, black, red_b, black_b, rows, columns, diagonal, neighbour, omega, sweeps):
     keep, scale, side = 1.0 - omega, omega / diagonal, -omega * neighbour / diagonal
     for _ in range(sweeps):
-        for i in range(1, rows + 1):
-            # Red points of row i - 1 have even columns when i - 1 is even: their neighbours in the row are the black
-            # ones at k - 1 and k; otherwise at k and k + 1.
-            odd = (i - 1) % 2
-            _half(
-                red[i], red_b[i], black[i - 1], black[i + 1], black[i], (columns + 1 - odd) // 2, odd, keep, scale, side
-            )
-        for i in range(1, rows + 1):
-            odd = i % 2
-            _half(
-                black[i], black_b[i], red[i - 1], red[i + 1], red[i], (columns + 1 - odd) // 2, odd, keep, scale, side
-            )
-
-
-@njit(cache=True, nogil=True)
-def _half(own, right, above, below, other, count, odd, keep, scale, side):
-    """One colour of one row: `odd` is 1 where its first point is in column 1."""
-    for k in range(1, count + 1):
-        around = (above[k] + below[k]) + (other[k - 1 + odd] + other[k + odd])
-        own[k] = keep * own[k] + scale * right[k] + side * around
+        for colour in range(2):
+            own, other, right = (red, black, red_b) if colour == 0 else (black, red, black_b)
+            for i in range(1, rows + 1):
+                # Where the first point of the colour is in column 0, its neighbours in the row are the other colour's
+                # at k - 1 and k; where it is in column 1, those at k and k + 1.
+                odd = (i - 1 + colour) % 2
+                count = (columns + 1 - odd) // 2
+                row, known = own[i], right[i]
+                above, below, beside = other[i - 1], other[i + 1], other[i]
+                if odd == 1:
+                    for k in range(1, count + 1):
+                        around = (above[k] + below[k]) + (beside[k] + beside[k + 1])
+                        row[k] = keep * row[k] + scale * known[k] + side * around
+                else:
+                    for k in range(1, count + 1):
+                        around = (above[k] + below[k]) + (beside[k - 1] + beside[k])
+                        row[k] = keep * row[k] + scale * known[k] + side * around

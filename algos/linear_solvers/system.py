@@ -60,11 +60,14 @@ class LinearSolution:
 
 
 class Rows(NamedTuple):
-    """A matrix by rows, as kernels read it; columns increase within a row, and every row has its diagonal."""
+    """A matrix by rows, as kernels read it; columns increase within a row, and every row has its diagonal.
 
-    starts: np.ndarray  # (n + 1,) int32
-    middle: np.ndarray  # (n,) int32, place of the diagonal entry of each row
-    columns: np.ndarray  # (nnz,) int32
+    Unsigned, for Numba would ask of every signed index whether it counts from the end.
+    """
+
+    starts: np.ndarray  # (n + 1,) uint32
+    middle: np.ndarray  # (n,) uint32, place of the diagonal entry of each row
+    columns: np.ndarray  # (nnz,) uint32
     values: np.ndarray  # (nnz,) float64
 
 
@@ -169,9 +172,9 @@ def as_rows(A: Any) -> Any:
 def rows_of(matrix: Any) -> Rows:
     """A canonical CSR matrix with a full diagonal, as kernels read it."""
     n = matrix.shape[0]
-    starts, columns = matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32)
+    starts, columns = matrix.indptr.astype(np.uint32), matrix.indices.astype(np.uint32)
     row_of = np.repeat(np.arange(n), np.diff(starts))
-    middle = np.flatnonzero(columns == row_of).astype(np.int32)
+    middle = np.flatnonzero(columns == row_of).astype(np.uint32)
     return Rows(starts, middle, columns, np.ascontiguousarray(matrix.data))
 
 

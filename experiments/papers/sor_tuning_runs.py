@@ -265,7 +265,7 @@ def regrets(cell: Cell, seed: int) -> pd.DataFrame:
         if environment == "semi-Lipschitz":
             d = math.ceil((horizon / 2) ** (1 / 3))
             grid = np.arange(1, d + 1) / d
-            kinks = 0.5 + 0.05 * rng.standard_normal(horizon)
+            kinks = 0.5 + 0.05 * rng.standard_normal((horizon,))
             # Falls by a jump at the kink, then rises: (1, right end)-semi-Lipschitz.
             losses = np.where(grid < kinks[:, None], 1.0, np.minimum(1.0, np.maximum(grid - kinks[:, None], 0.0)))
             fine = np.linspace(0, 1, 1001)

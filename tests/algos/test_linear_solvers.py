@@ -192,6 +192,19 @@ def test_chebyshev_accelerates_symmetric_sor():
     assert faster.x == pytest.approx(plain.x, abs=1e-5)
 
 
+@given(st.integers(1, 9), seeds, omegas, st.integers(0, 4))
+def test_smoothing_a_matrix_is_sweeping_an_unknown_at_a_time(n, seed, omega, sweeps):
+    A, rng = spd(n, seed), generator(seed)
+    b, x = rng.normal(size=n), rng.normal(size=n)
+    expected = x.copy()
+    for _ in range(sweeps):
+        expected = reference.sweep(A, b, expected, omega)
+    before = A.copy()
+    relax(A, x, b, omega, sweeps)
+    assert x == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert (before == A).all()
+
+
 def test_the_nonsymmetric_oracle():
     A = [[4, -1, -6, 0], [-5, -4, 10, 8], [0, 9, 4, -2], [1, 0, -7, 5]]
     found = sor(A, [2, 21, -12, -6], omega=0.5, max_iterations=1)
@@ -412,6 +425,8 @@ GOOD = [[2.0, -1.0], [-1.0, 2.0]]
         (lambda: Stencil((2, 0)), "entry 1: 0 is below 1"),
         (lambda: Stencil((2, 2), 0.0), "diagonal = 0.0"),
         (lambda: relax(Stencil((2, 2)), np.ones(4), np.ones((2, 2)), 1.0), "x: must be a C-contiguous float64 array"),
+        (lambda: relax(np.eye(2), [0.0, 0.0], np.ones(2), 1.0), "x: must be a C-contiguous float64 array"),
+        (lambda: relax(np.eye(2), np.zeros(2), np.ones(3), 1.0), "b: must have shape"),
         (lambda: relax(Stencil((2, 2, 2)), np.ones(8), np.ones(8), 1.0), "A: needs a grid of two dimensions"),
         (lambda: optimal_omega(1.0), "radius: 1.0"),
         (lambda: spectral_radius_sor(2.0, 0.5), "omega: 2.0"),
