@@ -31,7 +31,6 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 _CUTOFF = 1e-10  # eigenvalues of a Gram matrix below this share of the largest count as 0
-_SOUND = 1e-6  # share of the largest diagonal entry that pivots of Cholesky's method must exceed
 _TURNS = 100  # of the active set method
 LARGEST, SMALLEST, PREDICTED, CROSS, SQUARES, RESIDUAL, ETA, OUTSIDE, SCALE, LIPSCHITZ = range(10)
 
@@ -343,10 +342,24 @@ def _solve(gram, goal, free, found, work):
                 total -= lower[j, m] * lower[k, m]
             if k < j:
                 lower[j, k] = total / lower[k, k]
-            elif total > _SOUND * largest:
+            elif total > _CUTOFF * largest:
                 lower[j, j] = math.sqrt(total)
             else:
                 sound = False
+    if sound:
+        # No eigenvalue is cut off if the traces of the matrix and of its inverse say so.
+        trace, inverse = 0.0, 0.0
+        for j in range(p):
+            trace += gram[j, j] if free[j] > 0.0 else largest
+            vectors[j, j] = 1.0 / lower[j, j]
+            inverse += vectors[j, j] * vectors[j, j]
+            for k in range(j - 1, -1, -1):
+                total = 0.0
+                for m in range(k, j):
+                    total -= lower[j, m] * vectors[m, k]
+                vectors[j, k] = total * vectors[j, j]
+                inverse += vectors[j, k] * vectors[j, k]
+        sound = trace * inverse * _CUTOFF < 1.0
     if sound:
         for j in range(p):
             total = goal[j] if free[j] > 0.0 else 0.0

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [bandits] [best_arm] [paging] [solvers] [sparse] [startup] [tallying]``: measure, print a table.
+"""``python -m benchmarks [bandits] [best_arm] [paging] [solvers] [sparse] [startup] [tallying]``: measure and show.
 
 Without names all suites run, and the table goes to ``results.md`` as well.
 

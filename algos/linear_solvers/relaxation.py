@@ -37,6 +37,8 @@ __all__ = ["colours", "gauss_seidel", "jacobi", "red_black_sor", "relax", "sor",
 
 Direction = Literal["forward", "backward"]
 
+_BLOCK = 2048  # rows of a sweep before the residuals of those rows follow
+
 
 def jacobi(
     A: Any,
@@ -341,32 +343,50 @@ def _jacobi_step(rows, x, r, delta, omega):
 
 @njit(cache=True, nogil=True)
 def _sor_step(rows, x, r, delta, omega):
-    """One forward sweep; the lower part for the step, the upper part for the residual."""
+    """One forward sweep; the lower part for the step, the upper part for the residual.
+
+    The second half follows the first as closely as it may, so that it finds the matrix in the cache.
+    """
     starts, middle, columns, values = rows.starts, rows.middle, rows.columns, rows.values
-    n, before = x.size, 0.0
-    for i in range(n):
-        left, place, first = r[i], middle[i], starts[i]
-        scale = omega / values[place]
-        if place > first:
-            for k in range(first, place - 1):
+    n, before, total = x.size, 0.0, 0.0
+    rest = 1.0 / omega - 1.0
+    begun, done = 0, 0
+    while done < n:
+        end = min(begun + _BLOCK, n)
+        # Indices into slices count from 0, so that none needs to be looked at for its sign.
+        r_here, middle_here, starts_here, delta_here = (
+            r[begun:end],
+            middle[begun:end],
+            starts[begun:end],
+            delta[begun:end],
+        )
+        for i in range(delta_here.size):
+            left, place, first = r_here[i], middle_here[i], starts_here[i]
+            scale = omega / values[place]
+            if place > first:
+                for k in range(first, place - 1):
+                    left -= values[k] * delta[columns[k]]
+                # Only this product waits for the unknown before, which need not come from memory.
+                last = columns[place - 1]
+                if last == begun + i - 1:
+                    left -= values[place - 1] * before
+                else:
+                    left -= values[place - 1] * delta[last]
+            before = left * scale
+            delta_here[i] = before
+        begun = end
+        stop = n if end == n else max(end - rows.reach, done)
+        r_here, middle_here, ends_here = r[done:stop], middle[done:stop], starts[done + 1 : stop + 1]
+        delta_here, x_here = delta[done:stop], x[done:stop]
+        for i in range(delta_here.size):
+            place = middle_here[i]
+            left = rest * values[place] * delta_here[i]
+            for k in range(place + 1, ends_here[i]):
                 left -= values[k] * delta[columns[k]]
-            # Only this product waits for the unknown before, which need not come from memory.
-            last = columns[place - 1]
-            if last == i - 1:
-                left -= values[place - 1] * before
-            else:
-                left -= values[place - 1] * delta[last]
-        before = left * scale
-        delta[i] = before
-    rest, total = 1.0 / omega - 1.0, 0.0
-    for i in range(n):
-        place = middle[i]
-        left = rest * values[place] * delta[i]
-        for k in range(place + 1, starts[i + 1]):
-            left -= values[k] * delta[columns[k]]
-        r[i] = left
-        x[i] += delta[i]
-        total += left * left
+            r_here[i] = left
+            x_here[i] += delta_here[i]
+            total += left * left
+        done = stop
     return math.sqrt(total)
 
 

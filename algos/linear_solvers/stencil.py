@@ -179,11 +179,34 @@ def grid_sor(b, x, r, diagonal, neighbour, omega, threshold, most, norms):
 
 @njit(cache=True, nogil=True)
 def _sweep(b, x, diagonal, neighbour, omega, sweeps):
+    """Two rows at a time, the lower one a column behind: two chains of dependent sums side by side."""
     rows, columns = b.shape
     zeros = np.zeros(columns)
     keep, scale, side = 1.0 - omega, omega / diagonal, -omega * neighbour / diagonal
+    paired = rows - rows % 2 if columns > 1 else 0
     for _ in range(sweeps):
-        for i in range(rows):
+        for i in range(0, paired, 2):
+            above, top, low = x[i - 1] if i > 0 else zeros, x[i], x[i + 1]
+            below = x[i + 2] if i + 2 < rows else zeros
+            right, beside = b[i], b[i + 1]
+            known = keep * top[0] + scale * right[0] + side * ((above[0] + low[0]) + top[1])
+            before, behind = known, 0.0
+            top[0] = before
+            for j in range(1, columns - 1):
+                under = keep * low[j - 1] + scale * beside[j - 1] + side * ((before + below[j - 1]) + low[j])
+                known = keep * top[j] + scale * right[j] + side * ((above[j] + low[j]) + top[j + 1])
+                behind = under + side * behind
+                before = known + side * before
+                low[j - 1] = behind
+                top[j] = before
+            j = columns - 1
+            under = keep * low[j - 1] + scale * beside[j - 1] + side * ((before + below[j - 1]) + low[j])
+            behind = under + side * behind
+            before = keep * top[j] + scale * right[j] + side * (above[j] + low[j]) + side * before
+            low[j - 1] = behind
+            top[j] = before
+            low[j] = keep * low[j] + scale * beside[j] + side * (before + below[j]) + side * behind
+        for i in range(paired, rows):
             above = x[i - 1] if i > 0 else zeros
             below = x[i + 1] if i + 1 < rows else zeros
             row, right = x[i], b[i]

@@ -69,6 +69,7 @@ class Rows(NamedTuple):
     middle: np.ndarray  # (n,) uint32, place of the diagonal entry of each row
     columns: np.ndarray  # (nnz,) uint32
     values: np.ndarray  # (nnz,) float64
+    reach: int  # how far a column lies to the right of the diagonal at most
 
 
 class System(NamedTuple):
@@ -175,7 +176,9 @@ def rows_of(matrix: Any) -> Rows:
     starts, columns = matrix.indptr.astype(np.uint32), matrix.indices.astype(np.uint32)
     row_of = np.repeat(np.arange(n), np.diff(starts))
     middle = np.flatnonzero(columns == row_of).astype(np.uint32)
-    return Rows(starts, middle, columns, np.ascontiguousarray(matrix.data))
+    last = matrix.indices[matrix.indptr[1:] - 1] if n else np.zeros(0, dtype=np.int64)
+    reach = int((last - np.arange(n)).max(initial=0))
+    return Rows(starts, middle, columns, np.ascontiguousarray(matrix.data), reach)
 
 
 def check_omega(omega: float) -> float:
