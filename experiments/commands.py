@@ -214,6 +214,59 @@ def paging(
         print(f"hits: {hits_out}")
 
 
+@app.command("tune-solver")
+def tune_solver(
+    folder: Annotated[
+        Path, typer.Argument(help="NAME.mtx files, with NAME_b.mtx, NAME_x0.mtx and contexts.csv where there are any.")
+    ],
+    solver: Annotated[str, typer.Option(help="sor, ssor, ssor_pcg, or another with a relaxation.")] = "ssor_pcg",
+    grid: Annotated[str, typer.Option(help="Relaxations in (0, 2): by commas, or first:last:count.")] = "1:1.95:20",
+    tolerance: Annotated[float, typer.Option(help="Relative.")] = 1e-8,
+    max_iterations: Annotated[int, typer.Option(help="Cap, which is also the cost of a solve that fails.")] = 10_000,
+    repeats: Annotated[int, typer.Option(help="Runs of each learner.")] = 10,
+    seed: Seed = 0,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results; one named after the question if omitted.")
+    ] = None,
+) -> None:
+    """Find out which relaxation would have solved your sequence of linear systems fastest.
+
+    Solves every system of the folder with every relaxation, then plays learners on the recorded iterations.
+    """
+    from experiments.report import write_report
+    from experiments.runner import results, run_experiments
+    from experiments.solver_choice import SolverChoice
+
+    choice = SolverChoice(
+        folder,
+        solver=solver,
+        grid=_relaxations(grid),
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+        repeats=repeats,
+    )
+    if out is None:
+        key = hashlib.sha256(repr((choice.parameters(), seed)).encode()).hexdigest()[:8]
+        out = Path(f"regretlab-tune-solver-{key}")
+    with _progress(lines=True) as progress:
+        store = run_experiments([choice], out, seed=seed, workers=workers, progress=progress)
+    seconds = [store.measurements(choice.name, cell).get("seconds") for cell in choice.cells("quick")]
+    for table in choice.tables(results(store, choice)):
+        timed = table.columns[0] == "omega"
+        shown = Table(*table.columns[:1], box=None, pad_edge=False, title=table.caption, title_justify="left")
+        for column in (*table.columns[1:], *(["CPU seconds"] if timed else [])):
+            shown.add_column(column, justify="right")
+        for row, taken in zip(table.rows, seconds, strict=False):
+            shown.add_row(*row, *([""] if taken is None else [f"{taken:.3g}"] if timed else []))
+        _console().print(shown)
+        print()
+    path, found = write_report(store)
+    for sentence in found[0].summary:
+        print(sentence)
+    print(f"report: {path}")
+
+
 @app.command()
 def demo(
     out: Out = Path("regretlab-demo"),
@@ -350,6 +403,19 @@ def _words(text: str, option: str) -> list[str]:
     if not all(words):
         raise ValueError(f"--{option}: {text!r} has an empty entry")
     return words
+
+
+def _relaxations(text: str) -> list[float]:
+    """Numbers by commas, or first:last:count."""
+    parts = text.split(":")
+    if len(parts) == 1:
+        return [_number(word, "grid") for word in _words(text, "grid")]
+    if len(parts) != 3 or not parts[2].isdecimal() or int(parts[2]) < 2:
+        raise ValueError(f"--grid: {text!r} is neither numbers by commas nor first:last:count, count >= 2")
+    import numpy as np
+
+    low, high = (_number(word, "grid") for word in parts[:2])
+    return [float(value) for value in np.linspace(low, high, int(parts[2])).round(12)]
 
 
 def _number(word: str, option: str) -> float:

@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "line_style",
     "new_axes",
     "new_figure",
+    "plain_numbers",
     "render",
 ]
 
@@ -99,6 +101,13 @@ def draw_bound(axes: Axes, x: ArrayLike, bound: ArrayLike, *, label: str, **styl
     """Draw a bound, dashed."""
     dashed: dict[str, Any] = {"linestyle": "--", "linewidth": 1.4}
     axes.plot(x, bound, label=label, **(dashed | style))
+
+
+def plain_numbers(axes: Axes) -> None:
+    """Ticks at 1, 2 and 5 times powers of ten on a logarithmic vertical axis, written out."""
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def render(figure: Figure, kind: str) -> bytes:

@@ -119,12 +119,15 @@ def results(store: Store, experiment: Experiment) -> pd.DataFrame:
 
 def experiments_of(store: Store) -> list[Experiment]:
     """The experiments that a store was made by, rebuilt from its manifest."""
+    from experiments.solver_choice import SolverChoice
     from experiments.trace_comparison import TraceComparison
 
     rebuilt: list[Experiment] = []
     for name, made_from in store.manifest["experiments"].items():
         if name == TraceComparison.name:
             rebuilt.append(TraceComparison.from_parameters(made_from["parameters"]))
+        elif name == SolverChoice.name:
+            rebuilt.append(SolverChoice.from_parameters(made_from["parameters"]))
         else:
             rebuilt.append(registry.experiment(name))
     return rebuilt

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.experiment import NamedFigure
 from experiments.papers.sor_tuning import heat_totals, mean_regrets
-from experiments.plots import draw_band, draw_bound, in_house_style, line_style, new_figure
+from experiments.plots import draw_band, draw_bound, in_house_style, line_style, new_figure, plain_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 __all__ = ["figures"]
 
@@ -36,13 +34,6 @@ def figures(results: pd.DataFrame) -> list[NamedFigure]:
         _heat(results),
         _regret(results),
     ]
-
-
-def _plain_numbers(axes: Axes) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten on a logarithmic vertical axis, written out."""
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 @in_house_style
@@ -107,7 +98,7 @@ def _comparators(results: pd.DataFrame) -> NamedFigure:
         ):
             draw_bound(axes, ends, [rows[column].iloc[0]] * 2, label=label, color=colour)
         axes.set(xlabel=_OMEGA, yscale="log", title=f"shifts of {variance} variance")
-        _plain_numbers(axes)
+        plain_numbers(axes)
     panels[0].set_ylabel("mean over 40 systems (iterations)")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
@@ -151,7 +142,7 @@ def _degenerate(results: pd.DataFrame) -> NamedFigure:
     )
     axes.plot(rows["omega"], rows["degenerate"], color="C1", linestyle="-.", label=r"target made for $\omega$ = 1.4")
     axes.set(xlabel=_OMEGA, ylabel="iterations of SOR", yscale="log")
-    _plain_numbers(axes)
+    plain_numbers(axes)
     axes.legend()
     caption = (
         "An eigenvector of SOR's residual map at omega = 1.4 is solved there at once, and hardly better than others "
@@ -199,7 +190,7 @@ def _heat(results: pd.DataFrame) -> NamedFigure:
     left.set(xlabel="unknowns n", ylabel="iterations over 5,000 steps (thousands)", xscale="log", yscale="log")
     left.set_xticks([(nx - 1) ** 2 for nx in sizes], [f"{(nx - 1) ** 2:,}" for nx in sizes])
     left.set_xticks([], minor=True)
-    _plain_numbers(left)
+    plain_numbers(left)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     nx = max(size for size in sizes if size <= 100)
     mine = here[here["nx"] == nx]

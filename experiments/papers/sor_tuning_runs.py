@@ -145,7 +145,7 @@ def learning(cell: Cell, seed: int) -> pd.DataFrame:
     horizon = cell["systems"]
     table = record_costs(systems, GRID, horizon, world_stream(seed, cell, 0))
     fixed = record_costs(systems, FIXED, horizon, world_stream(seed, cell, 0))
-    checkpoints = np.unique(np.linspace(horizon / 100, horizon, 100).astype(int))
+    checkpoints = np.unique(np.ceil(np.linspace(horizon / 100, horizon, 100)).astype(int))
     rows: list[dict[str, Any]] = []
 
     def add(learner: str, cumulative: Any) -> None:
