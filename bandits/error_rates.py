@@ -115,7 +115,7 @@ def error_rate(
     game = Game.of(policy, arms, budget)
     own_cell = dict(cell or {})
     world_cell = {name: value for name, value in own_cell.items() if name != "algorithm"}
-    size = min(_MOST_IN_A_BATCH, max(_LEAST_IN_A_BATCH, -(-count // (2 * threads))))
+    size = min(_MOST_IN_A_BATCH, max(_LEAST_IN_A_BATCH, -(-count // threads)))
     size = max(1, min(size, _ENTRIES_OF_A_BATCH // game.wrong.size))
 
     def batch(first: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

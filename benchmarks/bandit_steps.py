@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import statistics
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +32,7 @@ from bandits import (
     UCBTuned,
 )
 from benchmarks.measure import Row, cpu_seconds, in_turn, version
+from experiments import replicate
 from simulators import BernoulliArms
 
 __all__ = ["rows"]
@@ -61,7 +65,28 @@ def rows() -> list[Row]:
         *((policy, None, None) for policy in (GaussianThompson(), Softmax(), SuccessiveElimination())),
         *((policy, None, None) for policy in (DiscountedUCB(), SlidingWindowUCB())),
     )
-    return [_row(policy, peers.get(type(policy).__name__), steps, ratio) for policy, steps, ratio in cases]
+    played = [_row(policy, peers.get(type(policy).__name__), steps, ratio) for policy, steps, ratio in cases]
+    return [*played, _threads()]
+
+
+def _threads() -> Row:
+    """How 1,000 replications scale: wall-clock, one thread and two in turn."""
+    arms = BernoulliArms(_MEANS)
+
+    def wall(workers: int, seed: int) -> float:
+        started = time.perf_counter()
+        replicate(UCB1(), arms, _HORIZON, 1000, seed=seed, workers=workers)
+        return time.perf_counter() - started
+
+    replicate(UCB1(), arms, 1000, 10, seed=0, workers=2)
+    pairs = [(wall(1, seed), wall(2, seed)) for seed in range(3)]
+    scaling = statistics.median(one / two for one, two in pairs)
+    return Row(
+        "UCB1, 10 Bernoulli arms, horizon 1e5, 1,000 replications on 2 threads against 1",
+        f"{scaling:.2f}x",
+        target="1.8x",
+        met=None if (os.cpu_count() or 1) < 2 else scaling >= 1.8,
+    )
 
 
 def _row(ours: Policy, theirs: Callable[[], Any] | None, wanted_steps: float | None, wanted_ratio: float | None) -> Row:
