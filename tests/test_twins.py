@@ -108,6 +108,7 @@ from simulators import (
 )
 
 MODULES = (
+    "algos.linear_solvers.adaptive",
     "algos.linear_solvers.chebyshev",
     "algos.linear_solvers.conjugate_gradients",
     "algos.linear_solvers.grid_solvers",

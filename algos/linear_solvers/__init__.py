@@ -1,5 +1,6 @@
 """Iterative solvers of sparse linear systems, and the theory of their rates."""
 
+from algos.linear_solvers.adaptive import adaptive_sor
 from algos.linear_solvers.by_name import SOLVERS
 from algos.linear_solvers.chebyshev import chebyshev_ssor, cyclic_chebyshev
 from algos.linear_solvers.conjugate_gradients import cg, jacobi_pcg, ssor_pcg
@@ -43,6 +44,7 @@ __all__ = [
     "RunningSystems",
     "SplittingConstants",
     "Stencil",
+    "adaptive_sor",
     "amg_pcg",
     "as_preconditioner",
     "best_ssor_omega",

@@ -271,7 +271,7 @@ def _stationary(
     x, residual = system.x, system.residual
     reference = float(np.linalg.norm(residual)) if criterion == "relative" else 1.0
     norms = np.zeros(system.max_iterations + 1 if history else 1)
-    step = {"jacobi": _jacobi_step, "sor": _sor_step, "ssor": _ssor_step}[method]
+    step = {"jacobi": _jacobi_step, "sor": sor_step, "ssor": _ssor_step}[method]
     iterations, status = _iterate(
         step, system.rows, system.b, x, residual, relaxation, system.tolerance * reference, system.max_iterations, norms
     )
@@ -342,7 +342,7 @@ def _jacobi_step(rows, x, r, delta, omega):
 
 
 @njit(cache=True, nogil=True)
-def _sor_step(rows, x, r, delta, omega):
+def sor_step(rows, x, r, delta, omega):
     """One forward sweep; the lower part for the step, the upper part for the residual.
 
     The second half follows the first as closely as it may, so that it finds the matrix in the cache.
@@ -422,7 +422,7 @@ def _ssor_step(rows, x, r, delta, omega):
     """A forward sweep, and a backward one."""
     starts, middle, columns, values = rows.starts, rows.middle, rows.columns, rows.values
     n = x.size
-    _sor_step(rows, x, r, delta, omega)
+    sor_step(rows, x, r, delta, omega)
     for i in range(n - 1, -1, -1):
         left, place = r[i], middle[i]
         for k in range(place + 1, starts[i + 1]):

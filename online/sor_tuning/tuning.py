@@ -151,7 +151,11 @@ class SolverTuning:
         form = as_compiled if compiled else as_interpreted
         kernels = self.learner.kernels().in_form(form)
         arms = _Arms(self.grid.size)
-        params = self.learner.parameters_for(arms, int(horizon))
+        try:
+            params = self.learner.parameters_for(arms, int(horizon))
+        except AttributeError as missing:
+            name = type(self.learner).__name__
+            raise ValueError(f"learner: {name} needs to know more of the choices ({missing})") from None
         functions, world_params, loop = self._world(systems, form)
         scale, most = self.cost_scale, 1.0 if self.learner.unit_rewards() else math.inf
         choices, costs = np.empty(int(horizon), dtype=np.int64), np.empty(int(horizon))

@@ -11,6 +11,7 @@ from scipy import sparse
 from algos.linear_solvers import (
     NotSPDError,
     Stencil,
+    adaptive_sor,
     as_preconditioner,
     cg,
     chebyshev_ssor,
@@ -203,6 +204,25 @@ def test_smoothing_a_matrix_is_sweeping_an_unknown_at_a_time(n, seed, omega, swe
     relax(A, x, b, omega, sweeps)
     assert x == pytest.approx(expected, rel=1e-9, abs=1e-9)
     assert (before == A).all()
+
+
+@pytest.mark.parametrize(("points", "shift", "prototype"), [(10, 0.0, 49), (10, -0.15, 148), (30, 0.0, 179)])
+def test_adaptive_sor_comes_near_the_optimal_relaxation(points, shift, prototype):
+    A, b = Stencil((points, points), 4 + shift), generator(1).normal(size=points**2)
+    found = adaptive_sor(A, b, history=True)
+    assert found.converged
+    assert found.iterations <= 1.5 * prototype  # of a heuristic: its counts depend on b
+    assert found.iterations < sor(A, b, omega=1.0).iterations / 3
+    assert found.x == pytest.approx(sor(A, b).x, abs=1e-5)
+    assert len(found.history) == found.iterations + 1
+
+
+def test_adaptive_sor_never_exceeds_its_cap():
+    A, b = tridiagonal(12, 3), generator(1).normal(size=12)
+    capped = adaptive_sor(A, b, omega_max=1.0)
+    assert capped.iterations == sor(A, b, omega=1.0).iterations
+    fast, slow = (adaptive_sor(A, b), interpreted_all_the_way(lambda: adaptive_sor(A, b)))
+    assert fast.x.tobytes() == slow.x.tobytes()
 
 
 def test_the_nonsymmetric_oracle():
@@ -425,6 +445,7 @@ GOOD = [[2.0, -1.0], [-1.0, 2.0]]
         (lambda: Stencil((2, 0)), "entry 1: 0 is below 1"),
         (lambda: Stencil((2, 2), 0.0), "diagonal = 0.0"),
         (lambda: relax(Stencil((2, 2)), np.ones(4), np.ones((2, 2)), 1.0), "x: must be a C-contiguous float64 array"),
+        (lambda: adaptive_sor(np.eye(2), [1, 1], omega_max=0.9), "omega_max: 0.9 is below 1"),
         (lambda: relax(np.eye(2), [0.0, 0.0], np.ones(2), 1.0), "x: must be a C-contiguous float64 array"),
         (lambda: relax(np.eye(2), np.zeros(2), np.ones(3), 1.0), "b: must have shape"),
         (lambda: relax(Stencil((2, 2, 2)), np.ones(8), np.ones(8), 1.0), "A: needs a grid of two dimensions"),

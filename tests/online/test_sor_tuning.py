@@ -24,6 +24,7 @@ from algos.linear_solvers import (
 from bandits import (
     UCB1,
     ChebCB,
+    LinUCB,
     RoundRobin,
     TsallisINF,
     TsallisINFContextual,
@@ -430,6 +431,7 @@ def wrong_cost(value):
         (lambda: SolverTuning(RUNNING, GRID[:4]).run(recorded(), 61, generator()), "more than the 60 systems"),
         (lambda: SolverTuning(RUNNING, GRID).run(recorded(), 5, generator()), "costs of 4 choices"),
         (lambda: SolverTuning(RUNNING, GRID).run(recorded(), 5, 1), "rng"),
+        (lambda: SolverTuning(LinUCB(), GRID).run(ShiftedLaplacian2D(3), 5, generator()), "needs to know more"),
         (lambda: TunedSolver("gauss", rng=generator()), "solver: 'gauss'"),
         (lambda: TunedSolver("sor", [0.0], rng=generator()), "grid"),
         (lambda: TunedSolver("sor", rng=3), "rng"),

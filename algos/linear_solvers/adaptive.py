@@ -1,0 +1,121 @@
+"""SOR that estimates its own relaxation while it iterates.
+
+From the ratio R of the lengths of two successive steps, once it has settled, follows the radius of Jacobi's method, as
+R is about the spectral radius of SOR: mu = (R + omega - 1) / (omega sqrt(R)); and with it Young's relaxation.
+
+Source: after L. A. Hageman, D. M. Young, "Applied iterative methods", 1981, Chapter 9; the rule when to change omega is
+the heuristic of arXiv:2310.02246's comparisons as we have it at second hand.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike
+
+from algos.linear_solvers.relaxation import sor_step, true_residual
+from algos.linear_solvers.system import (
+    CONVERGED,
+    DIVERGED,
+    MAX_ITERATIONS,
+    STAGNATED,
+    Check,
+    LinearSolution,
+    check_omega,
+    finished,
+    prepare,
+)
+
+__all__ = ["adaptive_sor"]
+
+
+def adaptive_sor(
+    A: Any,
+    b: ArrayLike,
+    x0: ArrayLike | None = None,
+    omega_max: float = 1.95,
+    tolerance: float = 1e-8,
+    max_iterations: int = 10_000,
+    *,
+    history: bool = False,
+    check: Check = "none",
+) -> LinearSolution:
+    """SOR that begins with omega = 1 and raises it as its own steps suggest; it tends to overshoot.
+
+    Parameters
+    ----------
+    A : sparse or dense matrix, or `Stencil`, shape (n, n)
+        Every diagonal entry other than 0; made for consistently ordered symmetric positive definite matrices.
+    b, x0 : float array, shape (n,)
+        Right-hand side and start.
+    omega_max : float in (0, 2)
+        The relaxation goes no further; at least 1.
+    tolerance : float in (0, 1)
+        Of the residual's norm, relative to that at the start.
+    max_iterations : int >= 1
+        Most sweeps.
+    history : bool
+        Whether to keep the norms of all residuals.
+    check : {"none", "symmetric", "spd"}
+        What to make sure of.
+
+    Examples
+    --------
+    >>> from algos.linear_solvers import Stencil, sor
+    >>> A, b = Stencil((30, 30)), np.ones(900)
+    >>> adaptive_sor(A, b).iterations < sor(A, b, omega=1.0).iterations / 5
+    True
+    """
+    most_omega = check_omega(omega_max)
+    if most_omega < 1:
+        raise ValueError(f"omega_max: {omega_max!r} is below 1")
+    system = prepare(A, b, x0, tolerance, max_iterations, check, positive_diagonal=check != "none")
+    reference = float(np.linalg.norm(system.residual))
+    norms = np.zeros(system.max_iterations + 1 if history else 1)
+    iterations, status = _adapt(
+        system.rows, system.b, system.x, system.residual, most_omega, system.tolerance * reference,
+        system.max_iterations, norms,
+    )  # fmt: skip
+    return finished(system, system.x, system.residual, reference, iterations, status, norms, history=history)
+
+
+@njit(nogil=True)  # not cached: it calls kernels of another file
+def _adapt(rows, b, x, r, most_omega, threshold, most, norms):
+    """Sweeps until the residual's norm is at most a threshold: iterations, and the status."""
+    delta = np.zeros(x.size)
+    norm = true_residual(rows, b, x, r)
+    norms[0] = norm
+    last_true, omega, k = math.inf, 1.0, 0
+    sweeps, step_before, ratio_before = 0, 0.0, math.inf  # since omega changed
+    while True:
+        if norm <= threshold:
+            norm = true_residual(rows, b, x, r)
+            if norm <= threshold:
+                return k, CONVERGED
+            if norm > 0.99 * last_true:
+                return k, STAGNATED
+            last_true = norm
+        if not math.isfinite(norm):
+            return k, DIVERGED
+        if k == most:
+            true_residual(rows, b, x, r)
+            return k, MAX_ITERATIONS
+        norm = sor_step(rows, x, r, delta, omega)
+        k += 1
+        if norms.size > 1:
+            norms[k] = norm
+        step = 0.0
+        for i in range(delta.size):
+            step += delta[i] * delta[i]
+        step, sweeps = math.sqrt(step), sweeps + 1
+        ratio = step / step_before if sweeps > 1 and step_before > 0.0 else math.inf
+        settled = sweeps >= 4 and ratio < 1.0 and abs(ratio - ratio_before) <= 0.1 * (1.0 - ratio)
+        if settled and ratio > (omega - 1.0) ** 0.75:
+            radius = (ratio + omega - 1.0) / (omega * math.sqrt(ratio))
+            if radius < 1.0:
+                omega = min(max(omega, 2.0 / (1.0 + math.sqrt((1.0 - radius) * (1.0 + radius)))), most_omega)
+                sweeps = 0
+        step_before, ratio_before = step, ratio
