@@ -31,6 +31,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 _CUTOFF = 1e-10  # eigenvalues of a Gram matrix below this share of the largest count as 0
+_FINE_CUTOFF = 1e-16  # within the box, where no direction leads far
 _TURNS = 100  # of the active set method
 LARGEST, SMALLEST, PREDICTED, CROSS, SQUARES, RESIDUAL, ETA, OUTSIDE, SCALE, LIPSCHITZ = range(10)
 
@@ -274,7 +275,7 @@ def _fit(state, arm):
     p, scale = box.size, state.totals[SCALE]
     for j in range(p):
         goal[j], free[j] = state.moment[arm, j] / scale, 1.0
-    _solve(gram, goal, free, theta, state.work)
+    _solve(gram, goal, free, theta, state.work, _CUTOFF)
     inside = True
     for j in range(p):
         if abs(theta[j]) > box[j]:
@@ -288,7 +289,7 @@ def _fit(state, arm):
             descent[j] = goal[j]
             for k in range(p):
                 descent[j] -= gram[j, k] * theta[k]
-        _solve(gram, descent, free, step, state.work)
+        _solve(gram, descent, free, step, state.work, _FINE_CUTOFF)
         share, hit = 1.0, -1
         for j in range(p):
             if free[j] > 0.0 and abs(theta[j] + step[j]) > box[j]:
@@ -324,7 +325,7 @@ def _fit(state, arm):
 
 
 @njit(cache=True, error_model="numpy")
-def _solve(gram, goal, free, found, work):
+def _solve(gram, goal, free, found, work, cutoff):
     """Solution of least norm for the free coefficients, 0 for others: by Cholesky, or if in doubt by eigenvalues."""
     p = goal.size
     lower, vectors = work[0], work[1]
@@ -342,7 +343,7 @@ def _solve(gram, goal, free, found, work):
                 total -= lower[j, m] * lower[k, m]
             if k < j:
                 lower[j, k] = total / lower[k, k]
-            elif total > _CUTOFF * largest:
+            elif total > cutoff * largest:
                 lower[j, j] = math.sqrt(total)
             else:
                 sound = False
@@ -359,7 +360,7 @@ def _solve(gram, goal, free, found, work):
                     total -= lower[j, m] * vectors[m, k]
                 vectors[j, k] = total * vectors[j, j]
                 inverse += vectors[j, k] * vectors[j, k]
-        sound = trace * inverse * _CUTOFF < 1.0
+        sound = trace * inverse * cutoff < 1.0
     if sound:
         for j in range(p):
             total = goal[j] if free[j] > 0.0 else 0.0
@@ -382,7 +383,7 @@ def _solve(gram, goal, free, found, work):
     for m in range(p):
         largest = max(largest, lower[m, m])
     for m in range(p):
-        if lower[m, m] > _CUTOFF * largest:
+        if lower[m, m] > cutoff * largest:
             share = 0.0
             for j in range(p):
                 share += vectors[j, m] * goal[j]
