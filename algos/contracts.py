@@ -266,13 +266,20 @@ def _values(described: Any) -> dict[str, Any]:
 def _equal(self: Any, other: Any) -> Any:
     if type(self) is not type(other):
         return NotImplemented
-    pairs = ((value, getattr(other, name)) for name, value in _values(self).items())
-    return all(_same_bits(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+    return all(_comparable(value) == _comparable(getattr(other, name)) for name, value in _values(self).items())
 
 
 def _hash(self: Any) -> int:
-    values = _values(self).values()
-    return hash((type(self), *(v.tobytes() if isinstance(v, np.ndarray) else v for v in values)))
+    return hash((type(self), *(_comparable(value) for value in _values(self).values())))
+
+
+def _comparable(value: Any) -> Any:
+    """The bits of arrays and of SciPy's compressed matrices, and other values as they are."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if hasattr(value, "indptr"):
+        return value.shape, *(_comparable(part) for part in (value.indptr, value.indices, value.data))
+    return value
 
 
 def _reduce(self: Any) -> tuple[Any, ...]:

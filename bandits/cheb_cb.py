@@ -21,14 +21,13 @@ from pydantic import Field, model_validator
 from algos.contracts import Count, NonNegative, description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
+from bandits.fields import Finite, Positive, check_interval
 from bandits.policy import Policy, PolicyKernels
 from bandits.square_cb import chebyshev_features, draw, weigh_by_gaps
 from bandits.tsallis_inf_contextual import check_contexts
 
 __all__ = ["ChebCB", "cheb_cb_rates", "chebyshev_error_bound"]
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 _CUTOFF = 1e-10  # eigenvalues of a Gram matrix below this share of the largest count as 0
 _FINE_CUTOFF = 1e-16  # within the box, where no direction leads far
@@ -108,8 +107,7 @@ class ChebCB(Policy):
 
     @model_validator(mode="after")
     def _fits(self) -> ChebCB:
-        if not self.low < self.high:
-            raise ValueError(f"low = {self.low:g} is not below high = {self.high:g}")
+        check_interval(self.low, self.high)
         if (self.lipschitz is None) != (self.largest_cost is None):
             raise ValueError("lipschitz and largest_cost: give both or neither")
         return self

@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-__all__ = ["LogTime", "Positive", "Scale", "Tie"]
+__all__ = ["Finite", "LogTime", "Positive", "Scale", "Tie", "check_interval"]
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+"""Any number but inf and NaN."""
 
 LogTime = Literal["t-1", "t"]
 """What the logarithm of round t is taken of: the number of completed pulls, or t itself."""
@@ -19,3 +22,9 @@ Scale = Annotated[float, Field(gt=0.0, le=1e100)]
 
 Tie = Literal["lowest", "random"]
 """Which of several arms with the same index is played: the first, or any with equal chances."""
+
+
+def check_interval(low: float, high: float) -> None:
+    """Raise ``ValueError`` unless low < high."""
+    if not low < high:
+        raise ValueError(f"low = {low:g} is not below high = {high:g}")

@@ -12,22 +12,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from algos.contracts import Count, description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import compiled, hold
+from bandits.fields import Finite, Positive, check_interval
 from bandits.policy import Policy, PolicyKernels
-from bandits.tsallis_inf_contextual import check_contexts
+from bandits.tsallis_inf_contextual import check_contexts, nearest_centre
 
 __all__ = ["BinMeans", "ChebyshevRidge", "Regressor", "SquareCB", "square_cb_bound"]
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 
 class Regressor(NamedTuple):
@@ -136,8 +134,7 @@ class BinMeans:
 
     @model_validator(mode="after")
     def _increasing(self) -> BinMeans:
-        if not self.low < self.high:
-            raise ValueError(f"low = {self.low:g} is not below high = {self.high:g}")
+        check_interval(self.low, self.high)
         return self
 
     def regressor(self) -> Regressor:
@@ -162,12 +159,11 @@ class ChebyshevRidge:
     low: Finite
     high: Finite
     features: Count = 6
-    ridge: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1.0
+    ridge: Positive = 1.0
 
     @model_validator(mode="after")
     def _increasing(self) -> ChebyshevRidge:
-        if not self.low < self.high:
-            raise ValueError(f"low = {self.low:g} is not below high = {self.high:g}")
+        check_interval(self.low, self.high)
         return self
 
     def regressor(self) -> Regressor:
@@ -284,21 +280,15 @@ def _init_means(n_arms, params):
     return _Means(np.zeros((n_arms, params.bins), np.int64), np.zeros((n_arms, params.bins)))
 
 
-@njit(cache=True, error_model="numpy")
-def _bin(params, context):
-    place = math.ceil((context - params.low) / (params.high - params.low) * params.bins) - 1
-    return int(min(max(place, 0), params.bins - 1))
-
-
-@njit(cache=True, error_model="numpy")
+@njit  # not cached, as the next: they call a kernel of another file
 def _predict_mean(state, params, context, arm):
-    place = _bin(params, context)
+    place = nearest_centre(context, params.low, params.high, params.bins)
     return state.sums[arm, place] / max(state.counts[arm, place], 1)
 
 
-@njit(cache=True, error_model="numpy")
+@njit
 def _learn_mean(state, params, context, arm, loss):
-    place = _bin(params, context)
+    place = nearest_centre(context, params.low, params.high, params.bins)
     state.counts[arm, place] += 1
     state.sums[arm, place] += loss
 

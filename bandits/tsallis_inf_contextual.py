@@ -7,15 +7,16 @@ arXiv:2310.02246, Algorithm 5 and Theorem B.4.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from algos.contracts import Count, description, whole_number
 from algos.guarantees import guarantee
 from algos.kernels import hold
+from bandits.fields import Finite, check_interval
 from bandits.policy import Policy, PolicyKernels
 from bandits.tsallis_inf import (
     CLIPPED,
@@ -32,8 +33,6 @@ from bandits.tsallis_inf import (
 )
 
 __all__ = ["TsallisINFContextual", "contextual_tsallis_bound", "nearest_centre"]
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Parameters(NamedTuple):
@@ -90,8 +89,7 @@ class TsallisINFContextual(Policy):
 
     @model_validator(mode="after")
     def _increasing(self) -> TsallisINFContextual:
-        if not self.low < self.high:
-            raise ValueError(f"low = {self.low:g} is not below high = {self.high:g}")
+        check_interval(self.low, self.high)
         return self
 
     def kernels(self) -> PolicyKernels:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,7 @@ from rich.table import Table
 from experiments.runner import Progress
 
 if TYPE_CHECKING:
+    from experiments.experiment import NamedTable
     from experiments.report import Findings
     from experiments.store import Store
     from experiments.trace_comparison import TraceComparison
@@ -252,15 +253,10 @@ def tune_solver(
     with _progress(lines=True) as progress:
         store = run_experiments([choice], out, seed=seed, workers=workers, progress=progress)
     seconds = [store.measurements(choice.name, cell).get("seconds") for cell in choice.cells("quick")]
-    for table in choice.tables(results(store, choice)):
-        timed = table.columns[0] == "omega"
-        shown = Table(*table.columns[:1], box=None, pad_edge=False, title=table.caption, title_justify="left")
-        for column in (*table.columns[1:], *(["CPU seconds"] if timed else [])):
-            shown.add_column(column, justify="right")
-        for row, taken in zip(table.rows, seconds, strict=False):
-            shown.add_row(*row, *([""] if taken is None else [f"{taken:.3g}"] if timed else []))
-        _console().print(shown)
-        print()
+    by_omega, by_learner = choice.tables(results(store, choice))
+    taken = ["" if each is None else f"{each:.3g}" for each in seconds]
+    _print_table(by_omega, "CPU seconds", taken[: len(by_omega.rows)])
+    _print_table(by_learner)
     path, found = write_report(store)
     for sentence in found[0].summary:
         print(sentence)
@@ -338,16 +334,21 @@ def _print_comparison(comparison: TraceComparison, store: Store, results: Any) -
         speed = store.measurements(comparison.name, cell).get("requests_per_second")
         if speed is not None:
             speeds[comparison.caption(cell["trace"], cell["cache_size"]), comparison.label(cell)] = speed
-    console = _console()
     for table in comparison.tables(results):
-        shown = Table(*table.columns[:1], box=None, pad_edge=False, title=table.caption, title_justify="left")
-        for column in (*table.columns[1:], "requests/s"):
-            shown.add_column(column, justify="right")
-        for row in table.rows:
-            speed = speeds.get((table.caption, row[0]))
-            shown.add_row(*row, "" if speed is None else f"{speed:,.0f}")
-        console.print(shown)
-        console.print()
+        found = [speeds.get((table.caption, row[0])) for row in table.rows]
+        _print_table(table, "requests/s", ["" if speed is None else f"{speed:,.0f}" for speed in found])
+
+
+def _print_table(table: NamedTable, measured: str = "", values: Sequence[str] = ()) -> None:
+    """A table of the report, with a column of what was measured on this machine."""
+    shown = Table(*table.columns[:1], box=None, pad_edge=False, title=table.caption, title_justify="left")
+    for column in (*table.columns[1:], *([measured] if measured else [])):
+        shown.add_column(column, justify="right")
+    for place, row in enumerate(table.rows):
+        shown.add_row(*row, *values[place : place + 1])
+    console = _console()
+    console.print(shown)
+    console.print()
 
 
 def _print_verdicts(found: list[Findings]) -> None:

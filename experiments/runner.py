@@ -122,12 +122,11 @@ def experiments_of(store: Store) -> list[Experiment]:
     from experiments.solver_choice import SolverChoice
     from experiments.trace_comparison import TraceComparison
 
+    from_input = {kind.name: kind.from_parameters for kind in (TraceComparison, SolverChoice)}
     rebuilt: list[Experiment] = []
     for name, made_from in store.manifest["experiments"].items():
-        if name == TraceComparison.name:
-            rebuilt.append(TraceComparison.from_parameters(made_from["parameters"]))
-        elif name == SolverChoice.name:
-            rebuilt.append(SolverChoice.from_parameters(made_from["parameters"]))
+        if name in from_input:
+            rebuilt.append(from_input[name](made_from["parameters"]))
         else:
             rebuilt.append(registry.experiment(name))
     return rebuilt

@@ -16,20 +16,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from algos.linear_solvers.relaxation import sor_step, true_residual
-from algos.linear_solvers.system import (
-    CONVERGED,
-    DIVERGED,
-    MAX_ITERATIONS,
-    STAGNATED,
-    Check,
-    LinearSolution,
-    check_omega,
-    finished,
-    prepare,
-)
+from algos.linear_solvers.relaxation import iterate, sor_step
+from algos.linear_solvers.system import Check, LinearSolution, check_omega, finished, prepare
 
 __all__ = ["adaptive_sor"]
+
+_OMEGA, _SWEEPS, _STEP, _RATIO, _CAP = range(5)  # of the state: the middle three since omega changed
 
 
 def adaptive_sor(
@@ -75,47 +67,29 @@ def adaptive_sor(
     system = prepare(A, b, x0, tolerance, max_iterations, check, positive_diagonal=check != "none")
     reference = float(np.linalg.norm(system.residual))
     norms = np.zeros(system.max_iterations + 1 if history else 1)
-    iterations, status = _adapt(
-        system.rows, system.b, system.x, system.residual, most_omega, system.tolerance * reference,
+    state = np.array([1.0, 0.0, 0.0, np.inf, most_omega])
+    iterations, status = iterate(
+        _adaptive_step, system.rows, system.b, system.x, system.residual, state, system.tolerance * reference,
         system.max_iterations, norms,
     )  # fmt: skip
     return finished(system, system.x, system.residual, reference, iterations, status, norms, history=history)
 
 
-@njit(nogil=True)  # not cached: it calls kernels of another file
-def _adapt(rows, b, x, r, most_omega, threshold, most, norms):
-    """Sweeps until the residual's norm is at most a threshold: iterations, and the status."""
-    delta = np.zeros(x.size)
-    norm = true_residual(rows, b, x, r)
-    norms[0] = norm
-    last_true, omega, k = math.inf, 1.0, 0
-    sweeps, step_before, ratio_before = 0, 0.0, math.inf  # since omega changed
-    while True:
-        if norm <= threshold:
-            norm = true_residual(rows, b, x, r)
-            if norm <= threshold:
-                return k, CONVERGED
-            if norm > 0.99 * last_true:
-                return k, STAGNATED
-            last_true = norm
-        if not math.isfinite(norm):
-            return k, DIVERGED
-        if k == most:
-            true_residual(rows, b, x, r)
-            return k, MAX_ITERATIONS
-        norm = sor_step(rows, x, r, delta, omega)
-        k += 1
-        if norms.size > 1:
-            norms[k] = norm
-        step = 0.0
-        for i in range(delta.size):
-            step += delta[i] * delta[i]
-        step, sweeps = math.sqrt(step), sweeps + 1
-        ratio = step / step_before if sweeps > 1 and step_before > 0.0 else math.inf
-        settled = sweeps >= 4 and ratio < 1.0 and abs(ratio - ratio_before) <= 0.1 * (1.0 - ratio)
-        if settled and ratio > (omega - 1.0) ** 0.75:
-            radius = (ratio + omega - 1.0) / (omega * math.sqrt(ratio))
-            if radius < 1.0:
-                omega = min(max(omega, 2.0 / (1.0 + math.sqrt((1.0 - radius) * (1.0 + radius)))), most_omega)
-                sweeps = 0
-        step_before, ratio_before = step, ratio
+@njit(nogil=True)  # not cached: it calls a kernel of another file
+def _adaptive_step(rows, x, r, delta, state):
+    """One forward sweep; then, if the lengths of steps have settled, another relaxation."""
+    omega, sweeps, step_before, ratio_before = state[_OMEGA], state[_SWEEPS] + 1.0, state[_STEP], state[_RATIO]
+    norm = sor_step(rows, x, r, delta, omega)
+    step = 0.0
+    for i in range(delta.size):
+        step += delta[i] * delta[i]
+    step = math.sqrt(step)
+    ratio = step / step_before if sweeps > 1.0 and step_before > 0.0 else math.inf
+    settled = sweeps >= 4.0 and ratio < 1.0 and abs(ratio - ratio_before) <= 0.1 * (1.0 - ratio)
+    if settled and ratio > (omega - 1.0) ** 0.75:
+        radius = (ratio + omega - 1.0) / (omega * math.sqrt(ratio))
+        if radius < 1.0:
+            youngs = 2.0 / (1.0 + math.sqrt((1.0 - radius) * (1.0 + radius)))
+            state[_OMEGA], sweeps = min(max(omega, youngs), state[_CAP]), 0.0
+    state[_SWEEPS], state[_STEP], state[_RATIO] = sweeps, step, ratio
+    return norm

@@ -272,15 +272,19 @@ def _stationary(
     reference = float(np.linalg.norm(residual)) if criterion == "relative" else 1.0
     norms = np.zeros(system.max_iterations + 1 if history else 1)
     step = {"jacobi": _jacobi_step, "sor": sor_step, "ssor": _ssor_step}[method]
-    iterations, status = _iterate(
+    iterations, status = iterate(
         step, system.rows, system.b, x, residual, relaxation, system.tolerance * reference, system.max_iterations, norms
     )
     return finished(system, x, residual, reference, iterations, status, norms, history=history, reverse=reverse)
 
 
 @njit(nogil=True)
-def _iterate(step, rows, b, x, r, omega, threshold, most, norms):
-    """Run a method's step until the residual's norm is at most a threshold: iterations, and the status."""
+def iterate(step, rows, b, x, r, omega, threshold, most, norms):
+    """Run a method's step until the residual's norm is at most a threshold: iterations, and the status.
+
+    ``step(rows, x, r, delta, omega)`` moves x by delta, updates the residual r, and returns its norm; omega may be
+    whatever the step needs.
+    """
     n = x.size
     delta = np.zeros(n)
     norm = 0.0

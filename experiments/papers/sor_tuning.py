@@ -245,9 +245,7 @@ def _learning(results: pd.DataFrame) -> list[Claim]:
 
 def _degenerate(results: pd.DataFrame) -> list[Claim]:
     rows = results[results["part"] == "degenerate target"].set_index("omega")["degenerate"]
-    at, beside = rows.index.get_indexer([1.4, 1.38, 1.42], method="nearest")[0], rows.index.get_indexer(
-        [1.38, 1.42], method="nearest"
-    )  # fmt: skip
+    at, *beside = rows.index.get_indexer([1.4, 1.38, 1.42], method="nearest")
     ratio = float(rows.iloc[beside].min() / rows.iloc[at])
     return [Claim("target made for omega = 1.4: iterations at 1.38 or 1.42 / at 1.4", exact(ratio), ">=", 3.0)]
 

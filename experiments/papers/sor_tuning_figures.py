@@ -225,7 +225,7 @@ def _regret(results: pd.DataFrame) -> NamedFigure:
         )
         draw_bound(axes, found["systems"], found["bound"], label="bound", color="k")
         slope = float(np.polyfit(np.log(found["systems"]), np.log(found["regret"].clip(lower=1e-9)), 1)[0])
-        title = f"{environment}\nslope {slope:.2f}"
+        title = f"{environment}\nslope {slope:.2f} over all T"
         axes.set(xscale="log", yscale="log", xlabel="rounds T", title=title)
     panels[0].set_ylabel("regret (loss)")
     panels[0].legend()

@@ -16,6 +16,7 @@ from algos.arrays import FiniteMatrix, FiniteVector
 from algos.contracts import check_generator, description, whole_number
 from algos.kernels import compiled
 from algos.linear_solvers import GRID_SOLVERS, SOLVERS, check_grid, optimal_omega
+from algos.linear_solvers.system import check_tolerance
 
 __all__ = ["RecordedCosts", "record_costs"]
 
@@ -118,6 +119,10 @@ def record_costs(
     """
     relaxations, rounds = check_grid(grid), whole_number(horizon, "horizon", 1)
     check_generator(rng, "record_costs")
+    check_tolerance(tolerance)
+    most = whole_number(max_iterations, "max_iterations", 1)
+    if isinstance(solver, str) and solver not in SOLVERS:
+        raise ValueError(f"solver: {solver!r} is not a function or one of {', '.join(sorted(SOLVERS))}")
     limited = getattr(systems, "n_systems", None)
     if limited is not None and rounds > limited:
         raise ValueError(f"horizon: {rounds} is more than the {limited} systems of the sequence")
@@ -130,14 +135,14 @@ def record_costs(
             relaxations,
             solver == "sor",
             tolerance,
-            max_iterations,
+            most,
             costs,
             contexts,
             optimal,
             rng,
         )
     else:
-        _record(systems.start(rng), relaxations, solver, tolerance, max_iterations, costs, contexts, optimal)
+        _record(systems.start(rng), relaxations, solver, tolerance, most, costs, contexts, optimal)
     return RecordedCosts(costs, contexts, costs.min(axis=1) if np.isnan(optimal).any() else optimal)
 
 

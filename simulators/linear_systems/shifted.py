@@ -30,7 +30,7 @@ class ShiftedSystems:
     Parameters
     ----------
     matrix : sparse or dense matrix, or `Stencil`, shape (n, n)
-        Symmetric, with the same pattern in all systems.
+        Symmetric, with an entry in each place of the diagonal; positive definite with the smallest shift.
     a, b : float > 0
         Of the beta distribution.
     lowest : float

@@ -168,6 +168,13 @@ def test_a_degenerate_target_is_solved_at_once_by_its_relaxation():
     assert min(sor(A, b, omega=omega).iterations for omega in (1.38, 1.42)) > 3 * sor(A, b, omega=1.4).iterations
 
 
+def test_descriptions_with_matrices_are_equal_where_the_matrices_are():
+    one, same, other = (ShiftedSystems(l_shape(size)) for size in (6, 6, 8))
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+
+
 def test_shifted_systems_change_one_matrix_in_place_and_know_its_radius():
     given_matrix = l_shape(8)
     run = ShiftedSystems(given_matrix, lowest=-0.05).start(generator(1))
@@ -391,6 +398,9 @@ def test_bad_files_are_named(tmp_path, name, text, message):
         (lambda: record_costs(ShiftedLaplacian2D(2), [1.5, 1.0], 1, generator()), "grid"),
         (lambda: record_costs(ShiftedLaplacian2D(2), [1.5], 0, generator()), "horizon"),
         (lambda: record_costs(ShiftedLaplacian2D(2), [1.5], 1, 0), "rng"),
+        (lambda: record_costs(ShiftedLaplacian2D(2), [1.5], 1, generator(), tolerance=5.0), "tolerance"),
+        (lambda: record_costs(ShiftedLaplacian2D(2), [1.5], 1, generator(), max_iterations=0), "max_iterations"),
+        (lambda: record_costs(ShiftedLaplacian2D(2), [1.5], 1, generator(), solver="lu"), "solver: 'lu'"),
     ],
 )
 def test_bad_values_are_named(make, message):
