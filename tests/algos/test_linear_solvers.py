@@ -193,6 +193,40 @@ def test_chebyshev_accelerates_symmetric_sor():
     assert faster.x == pytest.approx(plain.x, abs=1e-5)
 
 
+@pytest.mark.parametrize("far", [False, True])
+def test_sweeps_of_several_blocks_are_those_of_one(far):
+    # Residuals follow in blocks of 2048 rows, as far behind as the columns of the matrix reach.
+    A, n = Stencil((70, 71), 4.5).tocsr().tolil(), 70 * 71
+    if far:  # from the first unknown to the last
+        A[0, n - 1] = A[n - 1, 0] = -0.4
+    A, b = A.tocsr(), generator(2).normal(size=n)
+    found, lower = sor(A, b, None, 1.4, 1e-10, 3), sparse.tril(A, -1) + sparse.diags(A.diagonal() / 1.4)
+    x = np.zeros(n)
+    for _ in range(3):
+        x += sparse.linalg.spsolve_triangular(lower.tocsr(), b - A @ x)
+    assert found.x == pytest.approx(x, rel=1e-10, abs=1e-12)
+    assert found.relative_residual == pytest.approx(np.linalg.norm(b - A @ x) / np.linalg.norm(b), rel=1e-10)
+
+
+@pytest.mark.parametrize("solve", [ssor, ssor_pcg, cg])
+@settings(max_examples=20)
+@given(st.integers(1, 7), st.integers(1, 7), seeds, omegas, st.booleans())
+def test_on_a_grid_each_residual_is_that_of_the_matrix(solve, rows, columns, seed, omega, warm):
+    rng = generator(seed)
+    A, b = Stencil((rows, columns), 4.0 + rng.random(), -rng.random()), rng.normal(size=rows * columns)
+    x0 = rng.normal(size=b.size) if warm else None
+    options = {} if solve is cg else {"omega": omega}
+    on_grid, by_rows = (solve(M, b, x0, tolerance=1e-6, history=True, **options) for M in (A, A.tocsr()))
+    # At the last step a residual at the tolerance itself may be taken for either side of it.
+    shared = min(len(on_grid.history), len(by_rows.history))
+    assert abs(on_grid.iterations - by_rows.iterations) <= 1
+    assert on_grid.history[:shared] == pytest.approx(by_rows.history[:shared], rel=1e-6, abs=1e-9)
+    assert on_grid.x == pytest.approx(np.linalg.solve(A.tocsr().toarray(), b), rel=1e-3, abs=1e-3)
+    zero = solve(A, np.zeros(b.size), x0, **options)
+    assert zero.converged
+    assert zero.x == pytest.approx(0.0, abs=1e-6)
+
+
 @given(st.integers(1, 9), seeds, omegas, st.integers(0, 4))
 def test_smoothing_a_matrix_is_sweeping_an_unknown_at_a_time(n, seed, omega, sweeps):
     A, rng = spd(n, seed), generator(seed)

@@ -225,6 +225,18 @@ def test_a_step_of_the_heat_equation_is_that_of_the_text(kind, implicit):
         run.advance(u)
 
 
+def test_a_step_of_levenberg_and_marquardt_by_differences():
+    run = NewtonLM(3, strength=2.0).start(generator(4))
+    for _ in range(3):
+        system, u, h = run.next(), run._u.copy(), 1e-6
+        columns = [(run._residual(u + h * e) - run._residual(u - h * e)) / (2 * h) for e in np.eye(9)]
+        J = np.array(columns).T
+        assert system.A.toarray() == pytest.approx(J.T @ J + 10**system.context * np.eye(9), rel=1e-6, abs=1e-6)
+        assert system.b == pytest.approx(-J.T @ run._residual(u), rel=1e-6, abs=1e-6)
+        assert run._slope() == pytest.approx(np.linalg.norm(system.b), rel=1e-9)
+        run.advance(cg(system.A, system.b, None, 1e-10).x)
+
+
 def test_levenberg_and_marquardt_solve_their_problems():
     sequence = NewtonLM(6)
     run, problems, contexts = sequence.start(generator(1)), 0, []
@@ -311,6 +323,10 @@ def test_failed_solves_cost_the_cap():
     found = record_costs(ShiftedLaplacian2D(10), [1.0, 1.7], 5, generator(), max_iterations=60)
     assert (found.costs[:, 0] == 60).all()
     assert (found.costs[:, 1] < 60).all()
+    # Where rounding keeps the residual above the tolerance, a solve fails long before the cap.
+    unattainable = record_costs(ShiftedLaplacian2D(10), [1.5], 3, generator(), tolerance=1e-18)
+    assert sor(Stencil((10, 10)), np.ones(100), tolerance=1e-18).status == "stagnated"
+    assert (unattainable.costs == 10_000).all()
 
 
 # Files
