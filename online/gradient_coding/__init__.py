@@ -1,0 +1,1 @@
+"""Schemes that compute a sequence of gradients on workers some of which straggle."""

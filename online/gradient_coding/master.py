@@ -1,0 +1,537 @@
+"""The master's loop: who is a straggler in each round, and how long to wait when there are too many.
+
+A round lasts until the deadline th = (1 + mu) kappa, kappa the fastest answer; who answers later is a straggler. Where
+the scheme cannot bear these stragglers the master waits: for everybody ("all"), or until it can bear those that are
+left ("minimal").
+
+What a scheme bears is a rule on the effective pattern of the rounds so far. Of every worker the loop keeps in how many
+of the last rounds it straggled, from rows of the pattern in a ring: a round costs a few passes over the workers
+whatever the window's length.
+
+Source: M. N. Krishnan, M. R. Ebrahimi, A. Khisti, "Sequential Gradient Coding For Straggler Mitigation",
+arXiv:2211.13802, with the waiting rules of the authors' code. Minimal waiting and the exact rules are derived here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+__all__ = [
+    "ARBITRARY",
+    "BURSTY",
+    "COUNT",
+    "EVERYBODY",
+    "EXACT",
+    "EXEMPTING",
+    "GROUPS",
+    "MULTIPLEXED",
+    "ONE_ROUND",
+    "SELECTIVE_REPEAT",
+    "MasterState",
+    "SchemeNumbers",
+    "UndecodableError",
+    "open_master",
+    "play_event_driven",
+    "play_many",
+    "play_rounds",
+]
+
+ONE_ROUND, SELECTIVE_REPEAT, MULTIPLEXED = range(3)
+EVERYBODY, COUNT, GROUPS, BURSTY, ARBITRARY, EXEMPTING, EXACT = range(7)
+WAIT_ALL, WAIT_MINIMAL, WAIT_NEVER = range(3)
+OUTRIGHT, NOT_POSITIVE, NEVER_ANSWERS, TOO_MANY = range(4)
+
+
+class UndecodableError(RuntimeError):
+    """A job that can no longer be decoded.
+
+    Parameters
+    ----------
+    job : int
+        Which, from 0.
+    round : int
+        In which round that became certain, from 0.
+    reason : str
+        Why.
+    """
+
+    def __init__(self, job: int, round: int, reason: str) -> None:  # noqa: A002 - the field's word
+        super().__init__(f"job {job} cannot be decoded after round {round}: {reason}")
+        self.job, self.round, self.reason = job, round, reason
+
+    def __reduce__(self) -> tuple[type, tuple[int, int, str]]:
+        return UndecodableError, (self.job, self.round, self.reason)
+
+
+class SchemeNumbers(NamedTuple):
+    """What the loop must know of a scheme."""
+
+    kind: int  # ONE_ROUND, SELECTIVE_REPEAT or MULTIPLEXED
+    rule: int
+    tolerated: int  # s, stragglers that the code bears
+    burst: int  # B
+    window: int  # W
+    spread: int  # lambda
+    delay: int  # T
+    groups: np.ndarray  # (n,) int64, group of each worker; empty where workers are not repetitions of one another
+
+
+class MasterState(NamedTuple):
+    """What the loop remembers."""
+
+    ring: np.ndarray  # (W + B, n) uint8, the last rows of the pattern that the rule looks at; 1 for a straggler
+    recent: np.ndarray  # (n,) int16, rounds of the window before this one in which each worker straggled
+    far: np.ndarray  # (n,) int16, those of them that are B rounds or more ago
+    missing: np.ndarray  # (B, n) uint8, of jobs that may be repeated: 1 where a worker's result is missing
+    repeating: np.ndarray  # (n,) uint8, workers that repeat in this round
+    straggling: np.ndarray  # (n,) uint8, candidate for the pattern of this round
+    trial: np.ndarray  # (n,) uint8
+    times: np.ndarray  # (n,) float64, answers of this round
+    heard: np.ndarray  # (groups,) uint8
+    counts: np.ndarray  # (W - 1 + B, B) int64, of the exact rule
+    late: np.ndarray  # (n,) int64, the stragglers in order of their answers
+    trouble: np.ndarray  # (3,) int64, what went wrong: kind, job, round
+
+
+@njit(cache=True)
+def _span(scheme):
+    """How many rounds before this one a rule looks at."""
+    if scheme.rule == ARBITRARY or scheme.rule == EXACT:
+        return scheme.window + scheme.burst - 2
+    return scheme.window - 1
+
+
+@njit(cache=True, nogil=True)
+def open_master(n, scheme):
+    """The state before the first round."""
+    window, burst = max(scheme.window, 1), max(scheme.burst, 1)
+    n_groups = scheme.groups.max() + 1 if scheme.groups.size > 0 else 0
+    return MasterState(
+        np.zeros((window + burst, n), np.uint8),
+        np.zeros(n, np.int16),
+        np.zeros(n, np.int16),
+        np.zeros((burst, n), np.uint8),
+        np.zeros(n, np.uint8),
+        np.zeros(n, np.uint8),
+        np.zeros(n, np.uint8),
+        np.empty(n),
+        np.zeros(n_groups, np.uint8),
+        np.zeros((window + burst, burst), np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(3, np.int64),
+    )
+
+
+@njit(cache=True, nogil=True)
+def play_rounds(scheme, state, delays, first, jobs, shifts, slack, wait, durations, waited, pattern):
+    """Play the rounds first, first + 1, ... whose answers are the rows of delays; True when nothing went wrong.
+
+    ``shifts`` (one number a round) are added to the delays. Written are the durations (float64) and waited (uint8),
+    one a round, and, unless it is empty, the effective pattern (uint8, a row a round).
+    """
+    for row in range(delays.shape[0]):
+        r = first + row
+        _look_back(scheme, state, r)
+        n_repeating = 0
+        if scheme.kind == SELECTIVE_REPEAT:
+            n_repeating = _choose_repeaters(scheme, state, r)
+            if r >= jobs and n_repeating == 0:  # every job is decoded
+                durations[row], waited[row] = 0.0, 0
+                state.straggling[:] = 0
+                if pattern.shape[0] > 0:
+                    pattern[row, :] = 0
+                _remember(scheme, state, r, n_repeating)
+                continue
+        fastest, slowest = _hear(delays[row], shifts[row], state.times)
+        if not fastest > 0.0:
+            state.trouble[0], state.trouble[2] = NOT_POSITIVE, r
+            return False
+        limit = (1.0 + slack) * fastest
+        n_late = _threshold(state.times, limit, state.straggling)
+        waited[row] = 0
+        if n_late > 0 and not _accepts(scheme, state, state.straggling, n_late, n_repeating, r, jobs):
+            if wait == WAIT_NEVER:
+                state.trouble[0], state.trouble[2] = TOO_MANY, r
+                state.trouble[1] = _lost_job(scheme, state, r, jobs)
+                return False
+            waited[row] = 1
+            if wait == WAIT_ALL:
+                limit = slowest
+                state.straggling[:] = 0
+            else:
+                limit = _wait_until(scheme, state, n_late, n_repeating, r, jobs)
+                n_late = _threshold(state.times, limit, state.straggling)
+        durations[row] = min(limit, slowest)
+        if not durations[row] < np.inf:
+            state.trouble[0], state.trouble[1], state.trouble[2] = NEVER_ANSWERS, max(0, r - scheme.delay), r
+            return False
+        if pattern.shape[0] > 0:
+            for i in range(state.straggling.size):
+                pattern[row, i] = state.straggling[i]
+        _remember(scheme, state, r, n_repeating)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _hear(delays, shift, times):
+    """The answers of a round: the fastest and the slowest; NaN, or not positive, makes the fastest NaN or so."""
+    n = delays.size
+    fours = n - n % 4
+    low, low1, low2, low3 = np.inf, np.inf, np.inf, np.inf
+    high, high1, high2, high3 = -np.inf, -np.inf, -np.inf, -np.inf
+    for i in range(0, fours, 4):  # four chains of comparisons side by side
+        a, b, c, d = delays[i] + shift, delays[i + 1] + shift, delays[i + 2] + shift, delays[i + 3] + shift
+        times[i], times[i + 1], times[i + 2], times[i + 3] = a, b, c, d
+        low, low1 = a if a < low else low, b if b < low1 else low1
+        low2, low3 = c if c < low2 else low2, d if d < low3 else low3
+        high, high1 = a if a > high else high, b if b > high1 else high1
+        high2, high3 = c if c > high2 else high2, d if d > high3 else high3
+    for i in range(fours, n):
+        a = delays[i] + shift
+        times[i] = a
+        low, high = a if a < low else low, a if a > high else high
+    return min(min(low, low1), min(low2, low3)), max(max(high, high1), max(high2, high3))
+
+
+@njit(cache=True, nogil=True)
+def _threshold(times, limit, straggling):
+    """Mark who answers after the limit; how many."""
+    count = 0
+    for i in range(times.size):
+        late = np.uint8(times[i] > limit)
+        straggling[i] = late
+        count += late
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _look_back(scheme, state, r):
+    """Move the windows on to the rounds before round r."""
+    if scheme.rule < BURSTY:
+        return
+    rows, n = state.ring.shape
+    span, burst = _span(scheme), scheme.burst
+    recent, far = state.recent, state.far
+    if r >= 1:
+        row = state.ring[(r - 1) % rows]
+        for i in range(n):
+            recent[i] += row[i]
+    if r - span - 1 >= 0:
+        row = state.ring[(r - span - 1) % rows]
+        for i in range(n):
+            recent[i] -= row[i]
+    if scheme.rule == BURSTY or scheme.rule == EXEMPTING:
+        if r - burst >= 0 and burst <= span:
+            row = state.ring[(r - burst) % rows]
+            for i in range(n):
+                far[i] += row[i]
+        if r - span - 1 >= 0 and burst <= span:
+            row = state.ring[(r - span - 1) % rows]
+            for i in range(n):
+                far[i] -= row[i]
+
+
+@njit(cache=True, nogil=True)
+def _choose_repeaters(scheme, state, r):
+    """Mark who repeats its result of job r - B in round r; how many."""
+    repeating = state.repeating
+    repeating[:] = 0
+    burst = scheme.burst
+    if r < burst:
+        return 0
+    missing = state.missing[r % burst]
+    n, found = repeating.size, 0
+    if scheme.groups.size > 0:  # one worker of every group from which nothing came
+        heard = state.heard
+        heard[:] = 0
+        for i in range(n):
+            if missing[i] == 0:
+                heard[scheme.groups[i]] = 1
+        for i in range(n):
+            if heard[scheme.groups[i]] == 0:
+                heard[scheme.groups[i]] = 1
+                repeating[i] = 1
+                found += 1
+        return found
+    count = 0
+    for i in range(n):
+        count += missing[i]
+    left = count - scheme.tolerated
+    i = 0
+    while left > 0:
+        if missing[i] != 0:
+            repeating[i] = 1
+            found += 1
+            left -= 1
+        i += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _accepts(scheme, state, late, n_late, n_repeating, r, jobs):
+    """Whether the scheme bears these stragglers in round r."""
+    rule = scheme.rule
+    if n_late == 0:
+        return True
+    if rule == EVERYBODY:
+        return False
+    if rule == COUNT:
+        return n_late <= scheme.tolerated
+    if rule == GROUPS:
+        heard = state.heard
+        heard[:] = 0
+        for i in range(late.size):
+            if late[i] == 0:
+                heard[scheme.groups[i]] = 1
+        for q in range(heard.size):
+            if heard[q] == 0:
+                return False
+        return True
+    if rule == EXACT:
+        if scheme.kind == SELECTIVE_REPEAT:
+            for i in range(late.size):
+                if late[i] & state.repeating[i]:
+                    return False
+            return True
+        return _lost_job_of(scheme, state, late, r, jobs) < 0
+    recent, distinct = state.recent, 0
+    if rule == ARBITRARY:
+        most = 0
+        for i in range(late.size):
+            here = recent[i] + late[i]
+            distinct += np.uint8(here > 0)
+            most = max(most, here * late[i])
+        return distinct <= scheme.spread and most <= scheme.burst
+    far, broken = state.far, 0
+    for i in range(late.size):
+        distinct += np.uint8((recent[i] > 0) | (late[i] > 0))
+        broken |= np.uint8(far[i] > 0) & late[i]
+    return distinct <= scheme.spread and broken == 0
+
+
+@njit(cache=True, nogil=True)
+def _lost_job_of(scheme, state, late, r, jobs):
+    """The oldest job that these stragglers make undecodable whatever comes later; -1 where there is none.
+
+    Round r is slot k of job r - k. With f the rounds in which a worker straggled in earlier slots: f + x <= B; and of
+    group m of the coded part no more than lambda results are missing.
+    """
+    window, burst, spread = scheme.window, scheme.burst, scheme.spread
+    rows, n = state.ring.shape
+    deepest, counting, counts = min(window + burst - 2, r), spread < n and scheme.groups.size == 0, state.counts
+    grouped = scheme.groups.size > 0
+    lost = -1
+    if counting:
+        counts[:, :] = 0
+    for i in range(n):
+        x = late[i]
+        if x == 0 and state.recent[i] == 0:
+            continue
+        f = 0
+        for k in range(deepest + 1):
+            if k > 0:
+                f += state.ring[(r - k) % rows, i]
+            if r - k >= jobs:
+                continue
+            if f + x > burst and (lost < 0 or r - k < lost):
+                lost = r - k
+            if counting:
+                m = max(0, k - (window - 1))
+                if m == k - (window - 1):
+                    if m < burst and (x == 1 or f >= m + 1):
+                        counts[k, m] += 1
+                    m += 1
+                end = min(burst, f + x)
+                while m < end:  # those with f + x >= m + 1
+                    counts[k, m] += 1
+                    m += 1
+    if counting:
+        for k in range(deepest + 1):
+            if r - k < jobs:
+                for m in range(burst):
+                    if counts[k, m] > spread and (lost < 0 or r - k < lost):
+                        lost = r - k
+    if grouped and spread < n:
+        for k in range(deepest + 1):
+            if r - k >= jobs or (lost >= 0 and r - k >= lost):
+                continue
+            for m in range(max(0, k - (window - 1)), burst):
+                if not _group_answers(scheme, state, late, r, k, m):
+                    lost = r - k
+                    break
+    return lost
+
+
+@njit(cache=True, nogil=True)
+def _group_answers(scheme, state, late, r, k, m):
+    """Whether every repetition group has, or may still have, a result of coded part m of job r - k."""
+    heard, rows = state.heard, state.ring.shape[0]
+    heard[:] = 0
+    for i in range(late.size):
+        f = 0
+        if state.recent[i] > 0:
+            for back in range(1, k + 1):
+                f += state.ring[(r - back) % rows, i]
+        now = m == k - (scheme.window - 1)
+        absent = (late[i] == 1 or f >= m + 1) if now else f + late[i] >= m + 1
+        if not absent:
+            heard[scheme.groups[i]] = 1
+    for q in range(heard.size):
+        if heard[q] == 0:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _lost_job(scheme, state, r, jobs):
+    """Which job the stragglers of this round make the scheme lose, or that its rule no longer covers."""
+    if scheme.kind == MULTIPLEXED:
+        lost = _lost_job_of(scheme, state, state.straggling, r, jobs)
+        return lost if lost >= 0 else max(0, r - scheme.delay)
+    return max(0, r - scheme.delay)
+
+
+@njit(cache=True, nogil=True)
+def _wait_until(scheme, state, n_late, n_repeating, r, jobs):
+    """The first answer of a straggler after which the rest can be borne."""
+    late, trial, times = state.late, state.trial, state.times
+    found = 0
+    for i in range(times.size):
+        if state.straggling[i] != 0:
+            late[found] = i
+            found += 1
+    order = late[:n_late]
+    for a in range(1, n_late):  # few, and nearly in any order
+        worker = order[a]
+        b = a - 1
+        while b >= 0 and times[order[b]] > times[worker]:
+            order[b + 1] = order[b]
+            b -= 1
+        order[b + 1] = worker
+    low, high = 0, n_late - 1  # to wait for the last is always enough
+    while low < high:
+        middle = (low + high) // 2
+        left = _threshold(times, times[order[middle]], trial)
+        if _accepts(scheme, state, trial, left, n_repeating, r, jobs):
+            high = middle
+        else:
+            low = middle + 1
+    return times[order[low]]
+
+
+@njit(cache=True, nogil=True)
+def _remember(scheme, state, r, n_repeating):
+    """Write the round into the pattern that the rule looks at, and whose results are missing."""
+    straggling = state.straggling
+    n = straggling.size
+    if scheme.kind == SELECTIVE_REPEAT:
+        missing, repeating = state.missing[r % scheme.burst], state.repeating
+        for i in range(n):
+            missing[i] = straggling[i] | repeating[i]
+    if scheme.rule < BURSTY:
+        return
+    row = state.ring[r % state.ring.shape[0]]
+    exempt = False
+    if scheme.rule == EXEMPTING:
+        count, answered = 0, 0
+        for i in range(n):
+            count += straggling[i]
+            answered += state.repeating[i] & (1 - straggling[i])
+        exempt = count <= scheme.tolerated and answered == 0
+    if exempt:
+        row[:] = 0
+    else:
+        for i in range(n):
+            row[i] = straggling[i]
+
+
+@njit(cache=True, nogil=True)
+def play_event_driven(delays, shift, missing, groups, durations, late):
+    """Rounds that end at the earliest answer with which the job decodes; the number of the round that fails, or -1.
+
+    Without groups that is when at most ``missing`` answers lack, with groups when each has one. ``late`` counts who
+    answers later, one number a round.
+    """
+    rounds, n = delays.shape
+    n_groups = groups.max() + 1 if groups.size > 0 else 0
+    first, heap = np.empty(n_groups), np.empty(missing + 1)
+    for r in range(rounds):
+        fastest = np.inf
+        if n_groups > 0:
+            first[:] = np.inf
+            for i in range(n):
+                first[groups[i]] = min(first[groups[i]], delays[r, i])
+            end = 0.0
+            for q in range(n_groups):
+                end = max(end, first[q])
+                fastest = min(fastest, first[q])
+        else:
+            end, fastest = _largest(delays[r], heap)
+        durations[r] = end + shift
+        count = 0
+        for i in range(n):
+            count += delays[r, i] > end
+        late[r] = count
+        if not (fastest + shift > 0.0 and durations[r] < np.inf):
+            return r
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _largest(values, heap):
+    """The heap.size-th largest value, by a heap of the largest so far with the least on top; and the least of all."""
+    size, least = heap.size, np.inf
+    for i in range(size):
+        least = min(least, values[i])
+        place = i
+        while place > 0 and heap[(place - 1) // 2] > values[i]:
+            heap[place] = heap[(place - 1) // 2]
+            place = (place - 1) // 2
+        heap[place] = values[i]
+    for i in range(size, values.size):
+        value = values[i]
+        least = min(least, value)
+        if value > heap[0]:
+            place = 0
+            while True:
+                child = 2 * place + 1
+                if child >= size:
+                    break
+                if child + 1 < size and heap[child + 1] < heap[child]:
+                    child += 1
+                if heap[child] >= value:
+                    break
+                heap[place] = heap[child]
+                place = child
+            heap[place] = value
+    return heap[0], least
+
+
+@njit(cache=True, nogil=True)
+def play_many(kind, rule, parameters, groups, delays, jobs, shifts, slack, wait, totals, waits):
+    """Total times and waits of many schemes of a kind on the same answers; a row of parameters is s, B, W, lambda, T.
+
+    A total is NaN where the delays do not last or a round went wrong.
+    """
+    for p in range(parameters.shape[0]):
+        s, burst, window = parameters[p, 0], parameters[p, 1], parameters[p, 2]
+        spread, delay = parameters[p, 3], parameters[p, 4]
+        rounds = jobs + delay
+        totals[p], waits[p] = np.nan, 0
+        if rounds <= delays.shape[0]:
+            scheme = SchemeNumbers(kind, rule, s, burst, window, spread, delay, groups)
+            state = open_master(delays.shape[1], scheme)
+            durations, waited = np.empty(rounds), np.empty(rounds, np.uint8)
+            fine = play_rounds(
+                scheme, state, delays[:rounds], 0, jobs, np.full(rounds, shifts[p]), slack, wait,
+                durations, waited, np.empty((0, 0), np.uint8),
+            )  # fmt: skip
+            if fine:
+                total = 0.0
+                for r in range(rounds):
+                    total += durations[r]
+                    waits[p] += waited[r]
+                totals[p] = total
