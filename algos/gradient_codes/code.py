@@ -33,7 +33,7 @@ class IllConditionedCode(ArithmeticError):  # noqa: N818 - the name by which scr
     """The weights found do not decode: rounding errors exceed the tolerance."""
 
 
-@guarantee("Tandon et al., ICML 2017, Theorem 1", kind="lower", algorithm="GradientCode")
+@guarantee("Tandon et al., ICML 2017, Theorem 1", kind="lower", algorithm="GradientCode", evidence="textbook")
 def gradient_code_load(n_workers: int, max_stragglers: int) -> Fraction:
     """Any exact code that bears s stragglers among n workers loads some worker with (s + 1) / n of the data.
 

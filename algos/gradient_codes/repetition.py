@@ -9,7 +9,6 @@ Source: Tandon et al., ICML 2017, Section 3 (equal groups); groups of unequal si
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from algos.guarantees import guarantee
 __all__ = [
     "FractionalRepetitionCode",
     "UnevenRepetitionCode",
-    "exact_repetition_load",
     "repetition_decoding_probability",
     "uneven_groups",
 ]
@@ -120,7 +118,12 @@ def uneven_groups(n: int, s: int) -> NDArray[np.int64]:
     return np.repeat(np.arange(count), [n // count + (q < n % count) for q in range(count)])
 
 
-@guarantee("Tandon et al., ICML 2017, fractional repetition", kind="identity", algorithm="FractionalRepetitionCode")
+@guarantee(
+    "Tandon et al., ICML 2017, fractional repetition",
+    kind="identity",
+    algorithm="FractionalRepetitionCode",
+    evidence="derived",
+)
 def repetition_decoding_probability(n_groups: int, group_size: int, straggling: float) -> float:
     """k groups of s + 1 workers that straggle independently with probability p decode with (1 - p^(s+1))^k.
 
@@ -135,9 +138,3 @@ def repetition_decoding_probability(n_groups: int, group_size: int, straggling: 
     if not 0.0 <= straggling <= 1.0:
         raise ValueError(f"straggling: {straggling!r} is outside [0, 1]")
     return float((1.0 - straggling**size) ** k)
-
-
-def exact_repetition_load(n: int, s: int) -> Fraction:
-    """1 / floor(n / (s + 1))."""
-    n, s = check_size(n, s)
-    return Fraction(1, n // (s + 1))

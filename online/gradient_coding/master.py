@@ -44,6 +44,8 @@ EVERYBODY, COUNT, GROUPS, BURSTY, ARBITRARY, EXEMPTING, EXACT = range(7)
 WAIT_ALL, WAIT_MINIMAL, WAIT_NEVER = range(3)
 OUTRIGHT, NOT_POSITIVE, NEVER_ANSWERS, TOO_MANY = range(4)
 
+_FEW, _NARROWINGS = 24, 8  # values worth a heap, and most passes before it
+
 
 class UndecodableError(RuntimeError):
     """A job that can no longer be decoded.
@@ -93,6 +95,9 @@ class MasterState(NamedTuple):
     heard: np.ndarray  # (groups,) uint8
     counts: np.ndarray  # (W - 1 + B, B) int64, of the exact rule
     late: np.ndarray  # (n,) int64, the stragglers in order of their answers
+    gathered: np.ndarray  # (n,) float64, answers of stragglers
+    heap: np.ndarray  # (n + 1,) float64
+    first: np.ndarray  # (groups,) float64, first answer of each group
     trouble: np.ndarray  # (3,) int64, what went wrong: kind, job, round
 
 
@@ -121,6 +126,9 @@ def open_master(n, scheme):
         np.zeros(n_groups, np.uint8),
         np.zeros((window + burst, burst), np.int64),
         np.zeros(n, np.int64),
+        np.empty(n),
+        np.empty(n + 1),
+        np.empty(n_groups),
         np.zeros(3, np.int64),
     )
 
@@ -296,7 +304,12 @@ def _accepts(scheme, state, late, n_late, n_repeating, r, jobs):
                 if late[i] & state.repeating[i]:
                     return False
             return True
-        return _lost_job_of(scheme, state, late, r, jobs) < 0
+        too_often = 0
+        for i in range(late.size):
+            too_often |= late[i] & np.uint8(state.recent[i] >= scheme.burst)
+        if too_often != 0:
+            return False
+        return scheme.spread == late.size or _lost_job_of(scheme, state, late, r, jobs) < 0
     recent, distinct = state.recent, 0
     if rule == ARBITRARY:
         most = 0
@@ -396,7 +409,59 @@ def _lost_job(scheme, state, r, jobs):
 
 @njit(cache=True, nogil=True)
 def _wait_until(scheme, state, n_late, n_repeating, r, jobs):
-    """The first answer of a straggler after which the rest can be borne."""
+    """The first answer of a straggler after which the rest can be borne.
+
+    Some stragglers cannot be borne whoever else is late: the slowest of them must be waited for. Of the others as many
+    may be late as the rule has room for.
+    """
+    rule, times, straggling, recent = scheme.rule, state.times, state.straggling, state.recent
+    n, gathered, count, until = times.size, state.gathered, 0, 0.0
+    if rule == GROUPS:
+        first = state.first
+        first[:] = np.inf
+        for i in range(n):
+            first[scheme.groups[i]] = min(first[scheme.groups[i]], times[i])
+        return first.max()
+    if rule == EXACT and scheme.kind == SELECTIVE_REPEAT:
+        for i in range(n):
+            if straggling[i] & state.repeating[i]:
+                until = max(until, times[i])
+        return until
+    room = 0
+    if rule == COUNT:
+        room = max(scheme.tolerated, 0)
+        for i in range(n):
+            if straggling[i] != 0:
+                gathered[count] = times[i]
+                count += 1
+    elif rule != EVERYBODY:
+        burst_over = rule == BURSTY or rule == EXEMPTING
+        room = scheme.spread if rule != EXACT else n
+        for i in range(n):
+            known = recent[i] > 0
+            room -= known
+            if straggling[i] != 0:
+                hard = state.far[i] > 0 if burst_over else recent[i] >= scheme.burst
+                if hard:
+                    until = max(until, times[i])
+                elif not known:
+                    gathered[count] = times[i]
+                    count += 1
+    if rule == EVERYBODY:
+        for i in range(n):
+            until = max(until, times[i])
+        return until
+    if rule != EXACT:
+        return until if count <= room else max(until, _largest(gathered[:count], state.heap[: room + 1]))
+    left = n_late if until == 0.0 else _threshold(times, until, straggling)
+    if _accepts(scheme, state, straggling, left, n_repeating, r, jobs):
+        return until
+    return _search(scheme, state, left, n_repeating, r, jobs)
+
+
+@njit(cache=True, nogil=True)
+def _search(scheme, state, n_late, n_repeating, r, jobs):
+    """The same for any rule, by bisection: fewer stragglers are never worse."""
     late, trial, times = state.late, state.trial, state.times
     found = 0
     for i in range(times.size):
@@ -404,7 +469,7 @@ def _wait_until(scheme, state, n_late, n_repeating, r, jobs):
             late[found] = i
             found += 1
     order = late[:n_late]
-    for a in range(1, n_late):  # few, and nearly in any order
+    for a in range(1, n_late):
         worker = order[a]
         b = a - 1
         while b >= 0 and times[order[b]] > times[worker]:
@@ -457,7 +522,7 @@ def play_event_driven(delays, shift, missing, groups, durations, late):
     """
     rounds, n = delays.shape
     n_groups = groups.max() + 1 if groups.size > 0 else 0
-    first, heap = np.empty(n_groups), np.empty(missing + 1)
+    first, gathered, heap, guess = np.empty(n_groups), np.empty(n), np.empty(n + 1), 0.0
     for r in range(rounds):
         fastest = np.inf
         if n_groups > 0:
@@ -469,23 +534,60 @@ def play_event_driven(delays, shift, missing, groups, durations, late):
                 end = max(end, first[q])
                 fastest = min(fastest, first[q])
         else:
-            end, fastest = _largest(delays[r], heap)
+            end, fastest = _select(delays[r], missing, guess, gathered, heap)
+            guess = end
         durations[r] = end + shift
-        count = 0
-        for i in range(n):
-            count += delays[r, i] > end
-        late[r] = count
+        late[r] = _later_than(delays[r], end)
         if not (fastest + shift > 0.0 and durations[r] < np.inf):
             return r
     return -1
 
 
 @njit(cache=True, nogil=True)
+def _later_than(values, limit):
+    count = 0
+    for i in range(values.size):
+        count += np.uint8(values[i] > limit)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _select(values, rank, guess, gathered, heap):
+    """The (rank + 1)-th largest value, and the least; the guess is where it may lie.
+
+    Counting passes, which cost little, narrow an interval until few values are left in it.
+    """
+    least, most = _hear(values, 0.0, gathered)
+    low, high, above, inside = -np.inf, np.inf, 0, values.size
+    for attempt in range(_NARROWINGS):
+        if inside <= _FEW:
+            break
+        bottom, top = max(low, least), min(high, most)
+        pivot = guess if attempt == 0 else bottom + (top - bottom) * (1.0 - (rank - above + 0.5) / inside)
+        if attempt > 3:
+            pivot = 0.5 * (bottom + top)
+        if not (low < pivot < high):
+            pivot = 0.5 * (bottom + top)
+        greater = _later_than(values, pivot)
+        if greater > rank:
+            low, inside = pivot, greater - above
+        else:
+            high, inside, above = pivot, inside - (greater - above), greater
+    count = 0
+    for i in range(values.size):
+        if values[i] > low and values[i] <= high:
+            gathered[count] = values[i]
+            count += 1
+    if count <= rank - above:  # not numbers
+        return np.inf, least
+    return _largest(gathered[:count], heap[: rank - above + 1]), least
+
+
+@njit(cache=True, nogil=True)
 def _largest(values, heap):
-    """The heap.size-th largest value, by a heap of the largest so far with the least on top; and the least of all."""
-    size, least = heap.size, np.inf
+    """The heap.size-th largest value, by a heap of the largest so far with the least on top."""
+    size = heap.size
     for i in range(size):
-        least = min(least, values[i])
         place = i
         while place > 0 and heap[(place - 1) // 2] > values[i]:
             heap[place] = heap[(place - 1) // 2]
@@ -493,7 +595,6 @@ def _largest(values, heap):
         heap[place] = values[i]
     for i in range(size, values.size):
         value = values[i]
-        least = min(least, value)
         if value > heap[0]:
             place = 0
             while True:
@@ -507,7 +608,7 @@ def _largest(values, heap):
                 heap[place] = heap[child]
                 place = child
             heap[place] = value
-    return heap[0], least
+    return heap[0]
 
 
 @njit(cache=True, nogil=True)

@@ -185,7 +185,7 @@ class SequentialScheme:
                 np.empty((1, self.n_workers), dtype=np.uint8) if running.watches else empty
             )  # fmt: skip
             fine = master.play_rounds(
-                scheme, state, delays, first, jobs, shifts, self.deadline_slack, _WAITS[self.wait],
+                scheme, state, delays, first, jobs, shifts, self.deadline_slack, wait_number(self.wait),
                 durations[first:end], waited[first:end], here,
             )  # fmt: skip
             if not fine:
@@ -350,6 +350,8 @@ class SelectiveRepeat(SequentialScheme):
             raise ValueError(f"max_stragglers = {self.max_stragglers}: must be at most n_workers = {self.n_workers}")
         if (self.window - 1) % self.burst:
             raise ValueError(f"window = {self.window}: window - 1 must be a multiple of burst = {self.burst}")
+        if self.code_stragglers > self.n_workers - 1:
+            raise ValueError(f"max_stragglers = {self.max_stragglers}: must be 0 for a single worker")
         if self.repetition and self.rule in ("exempting", "per round"):
             raise _rule_error(self.rule, ("bursty", "exact"))
         return self
@@ -357,7 +359,7 @@ class SelectiveRepeat(SequentialScheme):
     @property
     def code_stragglers(self) -> int:
         """s = ceil(B lambda / (W - 1 + B)), stragglers that the code itself bears."""
-        return selective_repeat_stragglers(self.n_workers, self.burst, self.window, self.max_stragglers)
+        return selective_repeat_stragglers(self.burst, self.window, self.max_stragglers)
 
     @property
     def exact_load(self) -> Fraction:
@@ -474,9 +476,14 @@ class Multiplexed(SequentialScheme):
         )
 
 
-def selective_repeat_stragglers(n: int, burst: int, window: int, spread: int) -> int:
-    """ceil(B lambda / (W - 1 + B)), at most n - 1: a code cannot do without all workers."""
-    return min(-(-burst * spread // (window - 1 + burst)), n - 1)
+def selective_repeat_stragglers(burst: int, window: int, spread: int) -> int:
+    """ceil(B lambda / (W - 1 + B)), which is below n but for a single worker."""
+    return -(-burst * spread // (window - 1 + burst))
+
+
+def wait_number(wait: Wait) -> int:
+    """How kernels know what the master does beyond its deadline."""
+    return _WAITS[wait]
 
 
 def code_load(n: int, s: int, repetition: bool) -> Fraction:
