@@ -78,7 +78,7 @@ class GradientCode:
 
     @property
     def n_workers(self) -> int:
-        """n."""
+        """N."""
         return self._n
 
     @property
@@ -282,7 +282,7 @@ class GradientCode:
 
 
 def check_size(n_workers: Any, max_stragglers: Any) -> tuple[int, int]:
-    """n >= 1 and 0 <= s <= n - 1."""
+    """N >= 1 and 0 <= s <= n - 1."""
     n, s = whole_number(n_workers, "n_workers", 1), whole_number(max_stragglers, "max_stragglers", 0)
     if s > n - 1:
         raise ValueError(f"max_stragglers: {s} is above n_workers - 1 = {n - 1}")

@@ -47,7 +47,7 @@ class UnevenRepetitionCode(GradientCode):
 
     def __init__(self, n: int, s: int) -> None:
         groups = uneven_groups(n, s)
-        self._use_groups(groups, groups, s)
+        self._use_groups(groups, np.arange(groups[-1] + 1), s)
 
     def _use_groups(self, groups: NDArray[np.int64], chunk_groups: NDArray[np.int64], s: int) -> None:
         """Worker i belongs to groups[i] and holds the chunks of that group."""
@@ -125,7 +125,7 @@ def uneven_groups(n: int, s: int) -> NDArray[np.int64]:
     evidence="derived",
 )
 def repetition_decoding_probability(n_groups: int, group_size: int, straggling: float) -> float:
-    """k groups of s + 1 workers that straggle independently with probability p decode with (1 - p^(s+1))^k.
+    """K groups of s + 1 workers that straggle independently with probability p decode with (1 - p^(s+1))^k.
 
     Parameters
     ----------

@@ -23,14 +23,19 @@ __all__ = [
     "m_sgc_load",
     "m_sgc_load_bound",
     "order_statistic_mean",
-    "partial_straggler_load",
     "pareto_order_statistic_mean",
+    "partial_straggler_load",
     "repetition_mean",
     "sr_sgc_load",
 ]
 
 
-@guarantee("Krishnan et al., arXiv:2211.13802: GC in every round", kind="identity", algorithm="GradientCoding", evidence="textbook")
+@guarantee(
+    "Tandon et al., ICML 2017: a gradient code in every round",
+    kind="identity",
+    algorithm="GradientCoding",
+    evidence="textbook",
+)
 def gradient_coding_load(n_workers: int, max_stragglers: int) -> Fraction:
     """(s + 1) / n decodes job t in round t with at most s stragglers a round; under the bursty model s = lambda.
 

@@ -12,8 +12,10 @@ __all__ = ["Cluster", "RunningCluster"]
 
 @runtime_checkable
 class RunningCluster(Protocol):
-    """A cluster at work. It may have ``watch(stragglers)``: then it is asked for one round at a time, and is shown
-    whose results were lost in it (bool, shape (n,)), after the master's waiting.
+    """A cluster at work.
+
+    It may have ``watch(stragglers)``: then it is asked for one round at a time, and is shown whose results were lost in
+    it (bool, shape (n,)), after the master's waiting.
     """
 
     def next(self, rounds: int) -> NDArray[np.float64]:

@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, PlainSerializer, PlainValidator, model_validator
 
 from algos.contracts import Count, Natural, description, read_only, whole_number
+from online.gradient_coding import master
 from online.gradient_coding.clusters import check_delays
-from online.gradient_coding.master import UndecodableError, play_event_driven
+from online.gradient_coding.master import UndecodableError
 from online.gradient_coding.schemes import SequentialScheme, explain_delays
 
 __all__ = ["EventDriven", "balanced_groups"]
@@ -106,7 +107,7 @@ class EventDriven(SequentialScheme):
         for first in range(0, durations.size, at_once):
             end = min(first + at_once, durations.size)
             delays = running.next(end - first)
-            bad = play_event_driven(delays, shift, self.max_stragglers, groups, durations[first:end], late)
+            bad = master.play_event_driven(delays, shift, self.max_stragglers, groups, durations[first:end], late)
             if bad >= 0:
                 if not (delays[bad] + shift > 0).all():
                     explain_delays(delays[bad], first + bad, shift)

@@ -60,7 +60,7 @@ class UndecodableError(RuntimeError):
         Why.
     """
 
-    def __init__(self, job: int, round: int, reason: str) -> None:  # noqa: A002 - the field's word
+    def __init__(self, job: int, round: int, reason: str) -> None:
         super().__init__(f"job {job} cannot be decoded after round {round}: {reason}")
         self.job, self.round, self.reason = job, round, reason
 
@@ -98,6 +98,7 @@ class MasterState(NamedTuple):
     gathered: np.ndarray  # (n,) float64, answers of stragglers
     heap: np.ndarray  # (n + 1,) float64
     first: np.ndarray  # (groups,) float64, first answer of each group
+    lost: np.ndarray  # (1,) int64, results that came too late
     trouble: np.ndarray  # (3,) int64, what went wrong: kind, job, round
 
 
@@ -129,6 +130,7 @@ def open_master(n, scheme):
         np.empty(n),
         np.empty(n + 1),
         np.empty(n_groups),
+        np.zeros(1, np.int64),
         np.zeros(3, np.int64),
     )
 
@@ -167,12 +169,13 @@ def play_rounds(scheme, state, delays, first, jobs, shifts, slack, wait, duratio
                 return False
             waited[row] = 1
             if wait == WAIT_ALL:
-                limit = slowest
+                limit, n_late = slowest, 0
                 state.straggling[:] = 0
             else:
                 limit = _wait_until(scheme, state, n_late, n_repeating, r, jobs)
                 n_late = _threshold(state.times, limit, state.straggling)
         durations[row] = min(limit, slowest)
+        state.lost[0] += n_late
         if not durations[row] < np.inf:
             state.trouble[0], state.trouble[1], state.trouble[2] = NEVER_ANSWERS, max(0, r - scheme.delay), r
             return False
@@ -209,7 +212,7 @@ def _threshold(times, limit, straggling):
     """Mark who answers after the limit; how many."""
     count = 0
     for i in range(times.size):
-        late = np.uint8(times[i] > limit)
+        late = int(times[i] > limit)
         straggling[i] = late
         count += late
     return count
@@ -266,7 +269,7 @@ def _choose_repeaters(scheme, state, r):
         return found
     count = 0
     for i in range(n):
-        count += missing[i]
+        count += int(missing[i])
     left = count - scheme.tolerated
     i = 0
     while left > 0:
@@ -294,19 +297,16 @@ def _accepts(scheme, state, late, n_late, n_repeating, r, jobs):
         for i in range(late.size):
             if late[i] == 0:
                 heard[scheme.groups[i]] = 1
-        for q in range(heard.size):
-            if heard[q] == 0:
-                return False
-        return True
+        return heard.min() > 0
     if rule == EXACT:
         if scheme.kind == SELECTIVE_REPEAT:
+            struck = 0
             for i in range(late.size):
-                if late[i] & state.repeating[i]:
-                    return False
-            return True
+                struck |= late[i] & state.repeating[i]
+            return struck == 0
         too_often = 0
         for i in range(late.size):
-            too_often |= late[i] & np.uint8(state.recent[i] >= scheme.burst)
+            too_often |= int(late[i]) & int(state.recent[i] >= scheme.burst)
         if too_often != 0:
             return False
         return scheme.spread == late.size or _lost_job_of(scheme, state, late, r, jobs) < 0
@@ -315,13 +315,13 @@ def _accepts(scheme, state, late, n_late, n_repeating, r, jobs):
         most = 0
         for i in range(late.size):
             here = recent[i] + late[i]
-            distinct += np.uint8(here > 0)
+            distinct += int(here > 0)
             most = max(most, here * late[i])
         return distinct <= scheme.spread and most <= scheme.burst
     far, broken = state.far, 0
     for i in range(late.size):
-        distinct += np.uint8((recent[i] > 0) | (late[i] > 0))
-        broken |= np.uint8(far[i] > 0) & late[i]
+        distinct += int((recent[i] > 0) | (late[i] > 0))
+        broken |= int(far[i] > 0) & int(late[i])
     return distinct <= scheme.spread and broken == 0
 
 
@@ -346,7 +346,7 @@ def _lost_job_of(scheme, state, late, r, jobs):
         f = 0
         for k in range(deepest + 1):
             if k > 0:
-                f += state.ring[(r - k) % rows, i]
+                f += int(state.ring[(r - k) % rows, i])
             if r - k >= jobs:
                 continue
             if f + x > burst and (lost < 0 or r - k < lost):
@@ -387,15 +387,12 @@ def _group_answers(scheme, state, late, r, k, m):
         f = 0
         if state.recent[i] > 0:
             for back in range(1, k + 1):
-                f += state.ring[(r - back) % rows, i]
+                f += int(state.ring[(r - back) % rows, i])
         now = m == k - (scheme.window - 1)
         absent = (late[i] == 1 or f >= m + 1) if now else f + late[i] >= m + 1
         if not absent:
             heard[scheme.groups[i]] = 1
-    for q in range(heard.size):
-        if heard[q] == 0:
-            return False
-    return True
+    return heard.min() > 0
 
 
 @njit(cache=True, nogil=True)
@@ -435,11 +432,11 @@ def _wait_until(scheme, state, n_late, n_repeating, r, jobs):
                 gathered[count] = times[i]
                 count += 1
     elif rule != EVERYBODY:
-        burst_over = rule == BURSTY or rule == EXEMPTING
+        burst_over = rule in (BURSTY, EXEMPTING)
         room = scheme.spread if rule != EXACT else n
         for i in range(n):
             known = recent[i] > 0
-            room -= known
+            room -= int(known)
             if straggling[i] != 0:
                 hard = state.far[i] > 0 if burst_over else recent[i] >= scheme.burst
                 if hard:
@@ -503,8 +500,8 @@ def _remember(scheme, state, r, n_repeating):
     if scheme.rule == EXEMPTING:
         count, answered = 0, 0
         for i in range(n):
-            count += straggling[i]
-            answered += state.repeating[i] & (1 - straggling[i])
+            count += int(straggling[i])
+            answered += int(state.repeating[i]) & (1 - int(straggling[i]))
         exempt = count <= scheme.tolerated and answered == 0
     if exempt:
         row[:] = 0
@@ -547,7 +544,7 @@ def play_event_driven(delays, shift, missing, groups, durations, late):
 def _later_than(values, limit):
     count = 0
     for i in range(values.size):
-        count += np.uint8(values[i] > limit)
+        count += int(values[i] > limit)
     return count
 
 

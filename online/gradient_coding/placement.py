@@ -266,7 +266,10 @@ def compute(
         for i in np.flatnonzero(~pattern[r]):
             for task in plan.tasks(int(i)):
                 results[task.job][int(i), task.part] = sum(
-                    (weight * chunk(task.job, int(place)) for place, weight in zip(task.chunks, task.weights)),
+                    (
+                        weight * chunk(task.job, int(place))
+                        for place, weight in zip(task.chunks, task.weights, strict=True)
+                    ),
                     start=np.zeros(1),
                 )
         plan.record(pattern[r])
@@ -296,4 +299,4 @@ def _shaped_like(vector: NDArray[np.float64], example: Any) -> Any:
     if not isinstance(example, list | tuple):
         return vector.reshape(np.shape(example))
     sizes = np.cumsum([np.size(part) for part in example])
-    return [piece.reshape(np.shape(part)) for piece, part in zip(np.split(vector, sizes[:-1]), example)]
+    return [piece.reshape(np.shape(part)) for piece, part in zip(np.split(vector, sizes[:-1]), example, strict=True)]

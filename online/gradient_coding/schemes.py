@@ -176,7 +176,7 @@ class SequentialScheme:
         scheme = self.numbers()
         state: MasterState = master.open_master(self.n_workers, scheme)
         at_once = 1 if running.watches else max(1, _AT_ONCE // self.n_workers)
-        empty, lost, rounds = np.empty((0, 0), dtype=np.uint8), 0, durations.size
+        empty, rounds = np.empty((0, 0), dtype=np.uint8), durations.size
         for first in range(0, rounds, at_once):
             end = min(first + at_once, rounds)
             delays = running.next(end - first)
@@ -192,8 +192,7 @@ class SequentialScheme:
                 self._explain(state, delays, first, shifts)
             if running.watches:
                 running.watch(here[0].astype(bool))
-            lost += int(here.sum())
-        return lost
+        return int(state.lost[0])
 
     def _explain(self, state: MasterState, delays: Any, first: int, shifts: NDArray[np.float64]) -> None:
         what, job, r = (int(number) for number in state.trouble)
@@ -358,7 +357,7 @@ class SelectiveRepeat(SequentialScheme):
 
     @property
     def code_stragglers(self) -> int:
-        """s = ceil(B lambda / (W - 1 + B)), stragglers that the code itself bears."""
+        """S = ceil(B lambda / (W - 1 + B)), stragglers that the code itself bears."""
         return selective_repeat_stragglers(self.burst, self.window, self.max_stragglers)
 
     @property

@@ -301,7 +301,9 @@ class _Player:
             return self._play(
                 grid, [float(code_load(n, s, repetition)) for s, *_ in grid], master.SELECTIVE_REPEAT,
                 master.EXACT if exact else master.BURSTY if repetition else master.EXEMPTING, repetition,
-                lambda s, b, w, spread, _: SelectiveRepeat(n, b, w, spread, rule=rule, repetition=repetition, **options),
+                lambda _, b, w, spread, __: SelectiveRepeat(
+                    n, b, w, spread, rule=rule, repetition=repetition, **options
+                ),
             )  # fmt: skip
         of_exact: Any = "exact" if exact else "bursty"
 
@@ -348,7 +350,7 @@ class _Player:
         return _Family(parameters, of_load, totals, waits, schemes)
 
     def _event_driven(self, name: str, n: int) -> _Family:
-        """s = 0..n - 1, or groups of 1..n workers, each number of groups once."""
+        """S = 0..n - 1, or groups of 1..n workers, each number of groups once."""
         if name == "event-driven GC":
             made = [EventDriven(n, s) for s in range(n)]
         else:
