@@ -263,6 +263,67 @@ def tune_solver(
     print(f"report: {path}")
 
 
+@app.command("gradient-coding")
+def gradient_coding(
+    delays: Annotated[
+        Path, typer.Argument(help="Answer times in seconds, a row a round and a column a worker: CSV, NPY or NPZ.")
+    ],
+    jobs: Annotated[int | None, typer.Option(help="Jobs; the rounds less --max-delay if omitted.")] = None,
+    alpha: Annotated[float, typer.Option(help="Seconds that a load of one whole job takes a worker longer.")] = 0.0,
+    reference_load: Annotated[float, typer.Option(help="Load at which the times were recorded.")] = 0.0,
+    max_delay: Annotated[int, typer.Option(help="Rounds within which a job must be decoded.")] = 4,
+    max_window: Annotated[int | None, typer.Option(help="Largest window W; the number of jobs if omitted.")] = None,
+    deadline_slack: Annotated[float, typer.Option(help="Stragglers answer after 1 + this times the fastest.")] = 1.0,
+    wait: Annotated[str, typer.Option(help="What the master does when too many are late: all or minimal.")] = "all",
+    rule: Annotated[str, typer.Option(help="Which patterns it accepts: paper or exact.")] = "paper",
+    best: Annotated[int, typer.Option(help="Rows of the table of the fastest.")] = 10,
+    array: Annotated[str | None, typer.Option(help="Name of the array in an NPZ file.")] = None,
+    rounds_out: Annotated[
+        Path | None, typer.Option(help="CSV file for every round of the fastest scheme of each family.")
+    ] = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results; one named after the question if omitted.")
+    ] = None,
+) -> None:
+    """Find out which gradient coding scheme would have been fastest on your answer times."""
+    from experiments.report import write_report
+    from experiments.runner import results, run_experiments
+    from experiments.scheme_choice import SchemeChoice
+
+    choice = SchemeChoice(
+        delays,
+        jobs=jobs,
+        alpha=alpha,
+        reference_load=reference_load,
+        max_delay=max_delay,
+        max_window=max_window,
+        deadline_slack=deadline_slack,
+        wait=wait,
+        rule=rule,
+        best=best,
+        array=array,
+    )
+    if out is None:
+        key = hashlib.sha256(repr((choice.parameters(), seed)).encode()).hexdigest()[:8]
+        out = Path(f"regretlab-gradient-coding-{key}")
+    with _progress(lines=True) as progress:
+        store = run_experiments([choice], out, seed=seed, workers=workers, progress=progress)
+    found = results(store, choice)
+    for table in choice.tables(found):
+        _print_table(table)
+    if rounds_out is not None:
+        part = rounds_out.with_name(f"{rounds_out.name}.part")
+        choice.rounds(found).to_csv(part, index=False)
+        part.replace(rounds_out)
+        print(f"rounds: {rounds_out}")
+    path, findings = write_report(store)
+    for sentence in findings[0].summary:
+        print(sentence)
+    print(f"report: {path}")
+
+
 @app.command()
 def demo(
     out: Out = Path("regretlab-demo"),
