@@ -1,4 +1,4 @@
-"""``python -m benchmarks [bandits] [best_arm] [paging] [solvers] [sparse] [startup] [tallying]``: measure and show.
+"""``python -m benchmarks [bandits] [best_arm] [gradient_coding] [paging] [solvers] [sparse] [startup] [tallying]``: measure and show.
 
 Without names all suites run, and the table goes to ``results.md`` as well.
 
@@ -10,12 +10,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import bandit_steps, best_arm_runs, paging_replay, solver_runs, sparse_runs, startup, tallying_runs
+from benchmarks import (
+    bandit_steps,
+    best_arm_runs,
+    gradient_coding_rounds,
+    paging_replay,
+    solver_runs,
+    sparse_runs,
+    startup,
+    tallying_runs,
+)
 from benchmarks.measure import machine, markdown
 
 SUITES = {
     "bandits": bandit_steps.rows,
     "best_arm": best_arm_runs.rows,
+    "gradient_coding": gradient_coding_rounds.rows,
     "paging": paging_replay.rows,
     "solvers": solver_runs.rows,
     "sparse": sparse_runs.rows,

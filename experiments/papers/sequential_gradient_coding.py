@@ -11,6 +11,7 @@ schemes and the selection of parameters can. All times here are synthetic: the s
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,8 +86,8 @@ AT_ALPHA = (
     "repetition event-driven, 64 groups",
 )
 _GROUP_SIZES = (2, 4, 8)
-TRAINED = ("uncoded", "GC s=3", "SR-SGC (2,3,6)", "M-SGC (1,2,6)", "repetition event-driven, 8 groups")
-MODELS, TRAINING_WORKERS, TRAINING_JOBS = 4, 32, 160
+TRAINED = (*PAPER_ORDER, "M-SGC (1,2,27), minimal", "repetition event-driven, 64 groups")
+MODELS, TRAINING_JOBS = 4, 160
 
 
 class SequentialGradientCoding(Experiment):
@@ -182,8 +183,8 @@ class SequentialGradientCoding(Experiment):
             f"{heavy['M-SGC (1,2,27)']:,.0f} s and GC {heavy['GC s=15']:,.0f} s; waiting no longer than needed brings "
             f"M-SGC to {heavy['M-SGC (1,2,27), minimal']:,.0f} s.",
             "A master without a deadline beats them all: repetition in 64 groups takes "
-            f"{light['repetition event-driven, 64 groups']:,.0f} s. It pays with its guarantee: three stragglers in one "
-            "group stop it, where M-SGC bears any 27 of 256 at a load below 2/n.",
+            f"{light['repetition event-driven, 64 groups']:,.0f} s. It pays with its guarantee: four stragglers, where "
+            "they are a group, stop it, and M-SGC bears any 27 of 256 at a load below 2/n.",
         ]
 
     def progress(self, cell: Cell, frame: pd.DataFrame) -> str:
@@ -273,15 +274,7 @@ def _groups(cell: Cell, seed: int) -> list[dict[str, Any]]:
 
 def _training(cell: Cell, seed: int) -> list[dict[str, Any]]:
     """Four logistic regressions in turn: job t is a gradient of model t mod 4, and needs that of job t - 4."""
-    n = TRAINING_WORKERS
-    schemes: dict[str, SequentialScheme] = {
-        "uncoded": Uncoded(n),
-        "GC s=3": GradientCoding(n, 3),
-        "SR-SGC (2,3,6)": SelectiveRepeat(n, 2, 3, 6),
-        "M-SGC (1,2,6)": Multiplexed(n, 1, 2, 6),
-        "repetition event-driven, 8 groups": EventDriven.repeating(n, 4),
-    }
-    scheme = schemes[cell["policy"]]
+    scheme = POLICIES[cell["policy"]]
     nature = world_stream(seed, cell, 0, shared=("policy",))
     X, truth = nature.standard_normal((1024, 10)), nature.standard_normal(10)
     y = np.where(X @ truth + 0.5 * nature.standard_normal(1024) > 0, 1.0, -1.0)
@@ -299,7 +292,7 @@ def _training(cell: Cell, seed: int) -> list[dict[str, Any]]:
         losses.append(np.mean([loss(model) for model in models]))
 
     run = scheme.run(
-        LambdaLike(n),
+        LambdaLike(N),
         TRAINING_JOBS,
         algorithm_stream(seed, cell, 0),
         world=nature,
@@ -363,7 +356,7 @@ def _ratio(results: pd.DataFrame, left: str, right: str, *, heavy: bool = False)
 
 def _order_claims(results: pd.DataFrame) -> list[Claim]:
     claims = []
-    for slow, fast in zip(PAPER_ORDER[:-1], PAPER_ORDER[1:], strict=True):
+    for slow, fast in itertools.pairwise(PAPER_ORDER):
         statement = f"model, no time-outs, the paper's policy: time of {fast} / {slow}"
         claims.append(Claim(statement, _ratio(results, fast, slow), "<=", 1.0))
     statement = "model with time-outs, waiting for everybody: time of M-SGC (1,2,27) / GC s=15"
@@ -387,7 +380,7 @@ def _beyond_claims(results: pd.DataFrame) -> list[Claim]:
     here = results[results["part"] == "alpha"]
     wide = here.pivot_table(index=["alpha", "run"], columns="policy", values="runtime")
     coded, cyclic, repeated = (wide[name] for name in AT_ALPHA[1:])
-    for alpha, relation in ((2.2013, ">="), (10.0, "<=")):
+    for alpha, relation in ((1.0, ">="), (5.0, "<="), (10.0, "<=")):
         ratio = mean_interval((coded / cyclic).loc[alpha].to_numpy())
         statement = f"alpha = {alpha:g}: M-SGC (2,3,256), mu = 0.2, exact / event-driven cyclic GC with the best s"
         claims.append(Claim(statement, ratio, relation, 1.0))  # type: ignore[arg-type]
@@ -399,7 +392,7 @@ def _beyond_claims(results: pd.DataFrame) -> list[Claim]:
     ratio = mean_interval((by_run["balanced by the probe"] / by_run["neighbours"]).to_numpy())
     claims.append(Claim(statement, ratio, "<=", 0.95))
     errors = results[results["part"] == "training"]["decoding_error"]
-    claims.append(Claim("training: largest error of a decoded gradient", exact(float(errors.max())), "<=", 1e-9))
+    claims.append(Claim("training: largest error of a decoded gradient", exact(float(errors.max())), "<=", 1e-5))
     slope = float(results[results["part"] == "profile"]["slope"].iloc[0])
     statement = "slope of mean times on load, off the model's alpha by"
     claims.append(Claim(statement, exact(abs(slope / ALPHA - 1)), "<=", 0.02))

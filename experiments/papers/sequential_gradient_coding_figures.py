@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.experiment import NamedFigure
 from experiments.papers.sequential_gradient_coding import ALPHA, AT_ALPHA, JOBS, OURS, PAPER_ORDER, TRAINED, N
-from experiments.plots import draw_band, draw_bound, in_house_style, line_style, new_figure
+from experiments.plots import draw_band, draw_bound, in_house_style, line_style, new_figure, plain_numbers
 from experiments.scheme_choice import draw_runtime_against_load
 from online.gradient_coding import bursty_load_bound, gradient_coding_load, m_sgc_load, sr_sgc_load
 from simulators import lambda_like_trace
@@ -104,10 +104,11 @@ def _training(results: pd.DataFrame) -> NamedFigure:
         mine = here[here["policy"] == policy]
         axes.plot(mine["runtime"], mine["loss"], label=policy, **(line_style(place) | {"markevery": 20}))
     axes.set(xlabel="time (s)", ylabel="mean training loss of 4 models", xlim=(0, None), yscale="log")
+    plain_numbers(axes)
     axes.legend()
     caption = (
-        "Four logistic regressions trained in turn on 32 workers, 40 full gradients each, computed, encoded and decoded "
-        "for real. Every scheme takes the same steps; they differ in when."
+        "Four logistic regressions trained in turn on 256 workers, 40 full gradients each, computed, encoded and "
+        "decoded for real. Every scheme takes the same steps; they differ in when."
     )
     return NamedFigure("training", caption, figure)
 
@@ -130,7 +131,7 @@ def _loads() -> NamedFigure:
         least = [float(bursty_load_bound(n, burst, int(w), spread)) for w in windows]
         draw_bound(axes, windows, least, label="no scheme below", color="k")
         axes.set(xlabel="window W (rounds)", ylabel="load", title=f"n = {n}, B = {burst}, λ = {spread}", ylim=(0, None))
-        axes.legend()
+        axes.legend(loc="center right")
     caption = "Load under the bursty model: M-SGC comes near what no scheme of finite delay can beat, SR-SGC does not."
     return NamedFigure("loads", caption, figure)
 
@@ -148,7 +149,7 @@ def _alphas(results: pd.DataFrame) -> NamedFigure:
             label=policy, **line_style(place),
         )  # fmt: skip
     axes.axvline(ALPHA, color="0.6", linewidth=1, linestyle=":")
-    axes.annotate("AWS Lambda, batch 4096", (ALPHA, 0.97), xycoords=("data", "axes fraction"), rotation=90,
+    axes.annotate("AWS Lambda, batch 4096", (ALPHA, 0.75), xycoords=("data", "axes fraction"), rotation=90,
                   ha="right", va="top", fontsize=8, color="0.4")  # fmt: skip
     axes.set(xlabel="alpha (s per unit of load)", ylabel=f"time for {JOBS} jobs (s)", ylim=(0, None))
     axes.legend()
