@@ -1,4 +1,4 @@
-"""``python -m benchmarks [bandits] [best_arm] [gradient_coding] [paging] [solvers] [sparse] [startup] [tallying]``: measure and show.
+"""``python -m benchmarks [NAME...]``: measure and show; the names are those of `SUITES`.
 
 Without names all suites run, and the table goes to ``results.md`` as well.
 

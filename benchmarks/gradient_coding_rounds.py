@@ -121,6 +121,13 @@ def _code() -> list[Row]:
             limit / encode >= 0.5,
         ),
         Row(
+            f"encode, {size}, wall-clock",
+            f"{1e3 * encode:.0f} ms",
+            "BLAS, matrix @ gradients",
+            f"{1e3 * product:.0f} ms",
+            product / encode,
+        ),
+        Row(
             f"decode, {size}, wall-clock",
             f"{1e3 * decode:.1f} ms",
             "BLAS, weights @ results on two threads",

@@ -24,7 +24,7 @@ from algos.guarantees import guarantee
 
 __all__ = ["GradientCode", "IllConditionedCode", "gradient_code_load"]
 
-_ROWS_AT_ONCE = 32
+_ROWS_AT_ONCE, _BLOCK = 16, 32_768  # of a product with a part of the matrix
 _COLUMNS_AT_ONCE = 4096
 _LARGE_WEIGHT = 1e3
 
@@ -144,13 +144,15 @@ class GradientCode:
                 found[first : first + _ROWS_AT_ONCE] = 0.0
                 continue
             breaks = np.flatnonzero(np.diff(used) > 1) + 1
-            total = found[first : first + _ROWS_AT_ONCE]
-            for place, run in enumerate(np.split(used, breaks)):  # slices, so that no gradient is copied
-                weights, given = rows[:, run[0] : run[-1] + 1].astype(kind), partials[run[0] : run[-1] + 1]
-                if place == 0:
-                    np.matmul(weights, given, out=total)
-                else:
-                    total += weights @ given
+            # Slices, so that no gradient is copied; blocks of columns, which stay in the cache.
+            runs = [slice(int(run[0]), int(run[-1]) + 1) for run in np.split(used, breaks)]
+            weights = [rows[:, run].astype(kind) for run in runs]
+            for low in range(0, partials.shape[1], _BLOCK):
+                columns = slice(low, low + _BLOCK)
+                total = found[first : first + _ROWS_AT_ONCE, columns]
+                np.matmul(weights[0], partials[runs[0], columns], out=total)
+                for weight, run in zip(weights[1:], runs[1:], strict=True):
+                    total += weight @ partials[run, columns]
         return found
 
     def decoding_vector(

@@ -27,6 +27,7 @@ from online.gradient_coding.selection import (
     select_parameters,
     selective_repeat_grid,
 )
+from online.gradient_coding.streaming import StreamingMultiplexed
 
 __all__ = [
     "FAMILIES",
@@ -40,6 +41,7 @@ __all__ = [
     "Selection",
     "SelectiveRepeat",
     "SequentialScheme",
+    "StreamingMultiplexed",
     "Uncoded",
     "UndecodableError",
     "WorkPlan",

@@ -16,6 +16,7 @@ from online.gradient_coding import (
     GradientCoding,
     Multiplexed,
     SelectiveRepeat,
+    StreamingMultiplexed,
     Uncoded,
     UndecodableError,
     arbitrary_load_bound,
@@ -426,6 +427,56 @@ def test_an_adversary_sees_what_waiting_has_undone():
     weak = Multiplexed(6, 1, 2, 2).run(adversary, 20, rng()).outcome
     assert calm["waits"] == 0
     assert weak["waits"] == 21  # every round is waited out, so that the next may be struck
+
+
+# Streaming
+
+
+@st.composite
+def multiplexed_numbers(draw):
+    n, window = draw(st.integers(1, 5)), draw(st.integers(2, 5))
+    return n, draw(st.integers(1, window - 1)), window, draw(st.integers(0, n))
+
+
+@settings(max_examples=100)
+@given(multiplexed_numbers(), st.booleans(), st.sampled_from([0, 0.5, 1]), st.integers(1, 8), st.data())
+def test_where_computing_takes_no_time_streaming_changes_nothing(numbers, repetition, slack, jobs, data):
+    whole = Multiplexed(*numbers, rule="exact", wait="minimal", repetition=repetition, deadline_slack=slack)
+    streamed = StreamingMultiplexed(*numbers, repetition=repetition, deadline_slack=slack)
+    delays = data.draw(delay_tables(jobs + whole.delay, whole.n_workers))
+    assert streamed.run(delays, jobs, rng(), trace=True).equals(whole.run(delays, jobs, rng(), trace=True))
+    assert streamed.load == whole.load
+
+
+@settings(max_examples=60)
+@given(multiplexed_numbers(), st.integers(0, 2**32))
+def test_streamed_jobs_decode_and_no_smaller_wait_would_do(numbers, seed):
+    """Of one round alone: a wait is needed when less than all of every job's last chance is there."""
+    scheme, (n, burst, window, _) = StreamingMultiplexed(*numbers, deadline_slack=0.0), numbers
+    delays = rng(seed).choice([1.0, 2.0, 4.0], size=(9 + scheme.delay, n))
+    world = DelayTrace(delays, alpha=1.0, reference_load=scheme.load)
+    outcome = scheme.run(world, 9, rng(), trace=True).outcome  # raises where a job does not decode
+    assert (outcome["durations"] >= delays.min(axis=1)).all()
+    assert (outcome["durations"] <= delays.max(axis=1)).all()
+    assert set(np.round(outcome["durations"][outcome["waited"]] * 1e6)) <= {
+        round(1e6 * (d - scheme.load * (1 - j / (window - 1 + burst))))
+        for d in (1.0, 2.0, 4.0)
+        for j in range(1, window + burst)
+    }
+
+
+def test_streaming_computes_no_real_gradients_and_has_one_rule():
+    with pytest.raises(ValueError, match="gradient"):
+        StreamingMultiplexed(3, 1, 2, 1).run(np.ones((4, 3)), 2, rng(), gradient=lambda job, a, b: np.ones(1))
+    for bad in ({"rule": "bursty"}, {"wait": "all"}):
+        with pytest.raises(ValueError, match="stream"):
+            StreamingMultiplexed(3, 1, 2, 1, **bad)
+    delays = np.ones((6, 3))
+    delays[2, 0] = np.inf
+    with pytest.raises(UndecodableError, match="never answers"):
+        StreamingMultiplexed(3, 1, 2, 0).run(delays, 4, rng())
+    with pytest.raises(ValueError, match="must be > 0"):
+        StreamingMultiplexed(3, 1, 2, 0).run(DelayTrace(delays, alpha=9.0, reference_load=1.0), 4, rng())
 
 
 # Groups and selection
