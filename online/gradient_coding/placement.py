@@ -242,6 +242,8 @@ def compute(
 ) -> float:
     """Compute, encode and decode real gradients under a pattern of stragglers: the largest relative error.
 
+    Relative to the sum of the norms of the chunks' gradients, which does not vanish where the whole one does.
+
     Parameters are those of `SequentialScheme.run`; pattern has shape (rounds, n).
 
     Raises
@@ -281,7 +283,7 @@ def compute(
         total = sum((weight * results[job][i, part] for i, part, weight in plan.weights(job)), start=np.zeros(1))
         whole = gradient(job, 0, n_samples)
         expected = flatten(whole)
-        size = float(np.linalg.norm(expected))
+        size = sum(float(np.linalg.norm(part)) for part in chunks[job].values())
         worst = max(worst, float(np.linalg.norm(total - expected)) / (size if size > 0 else 1.0))
         if decoded is not None:
             decoded(job, _shaped_like(np.real(total), whole))
