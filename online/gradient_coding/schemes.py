@@ -127,7 +127,8 @@ class SequentialScheme:
         Trajectory
             By round: metrics ``runtime``, seconds since the start, and ``waits``, rounds in which the master waited
             beyond its deadline. Outcome ``runtime``, ``waits``, ``load``, ``delay``, ``straggles`` (results lost), and
-            with `gradient` ``decoding_error``, the largest error of a decoded gradient relative to the sum of the norms of its chunks.
+            with `gradient` ``decoding_error``, the largest error of a decoded gradient relative to the sum of the norms
+            of its chunks.
 
         Raises
         ------
