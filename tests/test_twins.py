@@ -109,15 +109,16 @@ from simulators import (
 )
 
 MODULES = (
+    "algos.gradient_codes.code",
     "algos.linear_solvers.adaptive",
     "algos.linear_solvers.chebyshev",
     "algos.linear_solvers.conjugate_gradients",
     "algos.linear_solvers.grid_solvers",
+    "algos.linear_solvers.lattice",
     "algos.linear_solvers.preconditioners",
     "algos.linear_solvers.relaxation",
     "algos.linear_solvers.stencil",
     "algos.linear_solvers.theory",
-    "algos.gradient_codes.code",
     "algos.miss_ratio_curves",
     "algos.optimal_design",
     "algos.optimal_paging",

@@ -16,7 +16,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from algos.linear_solvers.relaxation import iterate, sor_step
+from algos.linear_solvers.lattice import grid_sor_step, grid_true_residual, lattice_system, points_of
+from algos.linear_solvers.relaxation import iterate, sor_step, true_residual
+from algos.linear_solvers.stencil import Stencil
 from algos.linear_solvers.system import Check, LinearSolution, check_omega, finished, prepare
 
 __all__ = ["adaptive_sor"]
@@ -64,22 +66,42 @@ def adaptive_sor(
     most_omega = check_omega(omega_max)
     if most_omega < 1:
         raise ValueError(f"omega_max: {omega_max!r} is below 1")
-    system = prepare(A, b, x0, tolerance, max_iterations, check, positive_diagonal=check != "none")
+    on_lattice = isinstance(A, Stencil)
+    if on_lattice:
+        system = lattice_system(A, b, x0, tolerance, max_iterations, check)
+    else:
+        system = prepare(A, b, x0, tolerance, max_iterations, check, positive_diagonal=check != "none")
     reference = float(np.linalg.norm(system.residual))
     norms = np.zeros(system.max_iterations + 1 if history else 1)
     state = np.array([1.0, 0.0, 0.0, np.inf, most_omega])
+    functions = (_adaptive_grid_step, grid_true_residual) if on_lattice else (_adaptive_step, true_residual)
     iterations, status = iterate(
-        _adaptive_step, system.rows, system.b, system.x, system.residual, state, system.tolerance * reference,
+        *functions, system.rows, system.b, system.x, system.residual, state, system.tolerance * reference,
         system.max_iterations, norms,
     )  # fmt: skip
-    return finished(system, system.x, system.residual, reference, iterations, status, norms, history=history)
+    x = points_of(system.rows, system.x) if on_lattice else system.x
+    return finished(system, x, system.residual, reference, iterations, status, norms, history=history)
 
 
-@njit(nogil=True)  # not cached: it calls a kernel of another file
+@njit(nogil=True)  # not cached, as the next: they call a kernel of another file
 def _adaptive_step(rows, x, r, delta, state):
     """One forward sweep; then, if the lengths of steps have settled, another relaxation."""
+    norm = sor_step(rows, x, r, delta, state[_OMEGA])
+    _adapt(delta, state)
+    return norm
+
+
+@njit(nogil=True)
+def _adaptive_grid_step(rows, x, r, delta, state):
+    """The same without a matrix."""
+    norm = grid_sor_step(rows, x, r, delta, state[_OMEGA])
+    _adapt(delta, state)
+    return norm
+
+
+@njit(cache=True, nogil=True)
+def _adapt(delta, state):
     omega, sweeps, step_before, ratio_before = state[_OMEGA], state[_SWEEPS] + 1.0, state[_STEP], state[_RATIO]
-    norm = sor_step(rows, x, r, delta, omega)
     step = 0.0
     for i in range(delta.size):
         step += delta[i] * delta[i]
@@ -92,4 +114,3 @@ def _adaptive_step(rows, x, r, delta, state):
             youngs = 2.0 / (1.0 + math.sqrt((1.0 - radius) * (1.0 + radius)))
             state[_OMEGA], sweeps = min(max(omega, youngs), state[_CAP]), 0.0
     state[_SWEEPS], state[_STEP], state[_RATIO] = sweeps, step, ratio
-    return norm

@@ -13,7 +13,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from algos.linear_solvers.lattice import (
+    grid_half_sweep,
+    grid_precondition,
+    grid_radius,
+    grid_true_residual,
+    lattice_system,
+    points_of,
+)
 from algos.linear_solvers.relaxation import colours, ssor, true_residual
+from algos.linear_solvers.stencil import Stencil
 from algos.linear_solvers.system import (
     CONVERGED,
     DIVERGED,
@@ -66,8 +75,9 @@ def chebyshev_ssor(
         What to make sure of.
     """
     relaxation = check_omega(omega)
-    system = prepare(A, b, x0, tolerance, max_iterations, check)
-    n = system.b.size
+    on_lattice = isinstance(A, Stencil)
+    system = (lattice_system if on_lattice else prepare)(A, b, x0, tolerance, max_iterations, check)
+    n = A.size if on_lattice else system.b.size
     if smallest is None:
         # The error of SSOR shrinks by 1 - smallest in the end.
         start = np.random.default_rng(0).standard_normal(n)
@@ -83,9 +93,20 @@ def chebyshev_ssor(
     x, residual = system.x, system.residual
     reference = float(np.linalg.norm(residual))
     kept = np.zeros(system.max_iterations + 1 if history else 1)
+    functions = (grid_precondition, grid_true_residual) if on_lattice else (_precondition, true_residual)
     iterations, status = _semi_iterate(
-        system.rows, system.b, x, residual, relaxation, low, system.tolerance * reference, system.max_iterations, kept
+        *functions,
+        system.rows,
+        system.b,
+        x,
+        residual,
+        relaxation,
+        low,
+        system.tolerance * reference,
+        system.max_iterations,
+        kept,
     )
+    x = points_of(system.rows, x) if on_lattice else x
     return finished(system, x, residual, reference, iterations, status, kept, history=history)
 
 
@@ -126,13 +147,22 @@ def cyclic_chebyshev(
     >>> cyclic_chebyshev(A, b, radius=beta).iterations, red_black_sor(A, b, omega=optimal_omega(beta)).iterations
     (37, 41)
     """
+    if isinstance(A, Stencil):
+        beta = _checked_radius(grid_radius(A) if radius is None else radius)
+        system = lattice_system(A, b, x0, tolerance, max_iterations, check)
+        reference = float(np.linalg.norm(system.residual))
+        norms = np.zeros(system.max_iterations + 1 if history else 1)
+        iterations, status = _cycle(
+            grid_half_sweep, grid_true_residual, system.rows, system.b, system.x, system.residual, 1, beta,
+            system.tolerance * reference, system.max_iterations, norms,
+        )  # fmt: skip
+        found = points_of(system.rows, system.x)
+        return finished(system, found, system.residual, reference, iterations, status, norms, history=history)
     matrix = as_rows(A)
     colour = colours(matrix)
     if colour.size and colour.max() > 1:
         raise ValueError("A: needs two colours, but its graph has an odd cycle")
-    beta = estimate_jacobi_radius(matrix) if radius is None else float(radius)
-    if not 0 <= beta < 1:
-        raise ValueError(f"radius: {beta!r} is outside [0, 1)")
+    beta = _checked_radius(estimate_jacobi_radius(matrix) if radius is None else radius)
     order = np.argsort(colour, kind="stable")
     right = np.array(b, dtype=np.float64)
     start = None if x0 is None else np.array(x0, dtype=np.float64)
@@ -142,7 +172,7 @@ def cyclic_chebyshev(
     reference = float(np.linalg.norm(system.residual))
     norms = np.zeros(system.max_iterations + 1 if history else 1)
     iterations, status = _cycle(
-        system.rows, system.b, system.x, system.residual, int((colour == 0).sum()), beta,
+        _half_sweep, true_residual, system.rows, system.b, system.x, system.residual, int((colour == 0).sum()), beta,
         system.tolerance * reference, system.max_iterations, norms,
     )  # fmt: skip
     x: NDArray[np.float64] = np.empty_like(system.x)
@@ -150,13 +180,20 @@ def cyclic_chebyshev(
     return finished(system, x, system.residual, reference, iterations, status, norms, history=history)
 
 
+def _checked_radius(radius: float) -> float:
+    beta = float(radius)
+    if not 0 <= beta < 1:
+        raise ValueError(f"radius: {beta!r} is outside [0, 1)")
+    return beta
+
+
 @njit(nogil=True)
-def _semi_iterate(rows, b, x, r, omega, low, threshold, most, norms):
+def _semi_iterate(precondition, true_residual, rows, b, x, r, omega, low, threshold, most, norms):
     """Chebyshev's semi-iteration for eigenvalues in [low, 1]: iterations, and the status."""
     n = x.size
     centre, radius = 0.5 * (1.0 + low), 0.5 * (1.0 - low)
     sigma = centre / radius
-    z, move = np.empty(n), np.zeros(n)
+    z, move = np.zeros(n), np.zeros(n)
     norm = true_residual(rows, b, x, r)
     norms[0] = norm
     last_true, rho = math.inf, 0.0
@@ -168,7 +205,7 @@ def _semi_iterate(rows, b, x, r, omega, low, threshold, most, norms):
             return k, DIVERGED
         if k == most:
             return k, MAX_ITERATIONS
-        _precondition(rows, omega, r, z)
+        precondition(rows, omega, r, z)
         if k == 0:
             rho = 1.0 / sigma
             for i in range(n):
@@ -211,7 +248,7 @@ def _precondition(rows, omega, right, found):
 
 
 @njit(nogil=True)
-def _cycle(rows, b, x, r, n_red, beta, threshold, most, norms):
+def _cycle(half_sweep, true_residual, rows, b, x, r, n_red, beta, threshold, most, norms):
     """Cyclic Chebyshev: the first `n_red` unknowns are red. Iterations, and the status."""
     n = x.size
     norm = true_residual(rows, b, x, r)
@@ -225,9 +262,9 @@ def _cycle(rows, b, x, r, n_red, beta, threshold, most, norms):
             return k, DIVERGED
         if k == most:
             return k, MAX_ITERATIONS
-        _half_sweep(rows, b, x, 0, n_red, omega)
+        half_sweep(rows, b, x, 0, n_red, omega)
         omega = 1.0 / (1.0 - 0.5 * beta * beta) if k == 0 else 1.0 / (1.0 - 0.25 * beta * beta * omega)
-        _half_sweep(rows, b, x, n_red, n, omega)
+        half_sweep(rows, b, x, n_red, n, omega)
         omega = 1.0 / (1.0 - 0.25 * beta * beta * omega)
         norm = true_residual(rows, b, x, r)
         k += 1

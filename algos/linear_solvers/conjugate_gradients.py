@@ -18,6 +18,14 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from algos.linear_solvers.grid_solvers import solve_on_grid
+from algos.linear_solvers.lattice import (
+    grid_by_diagonal,
+    grid_multiply,
+    grid_precondition,
+    grid_true_residual,
+    lattice_system,
+    points_of,
+)
 from algos.linear_solvers.relaxation import true_residual
 from algos.linear_solvers.stencil import Stencil
 from algos.linear_solvers.system import (
@@ -122,6 +130,10 @@ def ssor_pcg(
     reverse = order == "backward"
     if isinstance(A, Stencil) and len(A.shape) == 2 and not reverse and check != "spd":
         return solve_on_grid("ssor_pcg", A, b, x0, relaxation, tolerance, max_iterations, history=history)
+    if isinstance(A, Stencil):
+        return _on_lattice(
+            grid_precondition, A, b, x0, relaxation, tolerance, max_iterations, history, check, reverse=reverse
+        )
     system = prepare(A, b, x0, tolerance, max_iterations, check, reverse=reverse)
     reference = float(np.linalg.norm(system.b))
     norms = np.zeros(system.max_iterations + 1 if history else 1)
@@ -147,6 +159,8 @@ def _gradients(
     *,
     jacobi: bool,
 ) -> LinearSolution:
+    if isinstance(A, Stencil):  # its diagonal is constant: with Jacobi or without is the same
+        return _on_lattice(grid_by_diagonal, A, b, x0, 1.0, tolerance, max_iterations, history, check)
     system = prepare(A, b, x0, tolerance, max_iterations, check)
     reference = float(np.linalg.norm(system.b))
     norms = np.zeros(system.max_iterations + 1 if history else 1)
@@ -157,6 +171,76 @@ def _gradients(
         system.rows, system.b, system.x, system.residual, jacobi, threshold, system.max_iterations, norms
     )
     return finished(system, system.x, system.residual, reference, iterations, status, norms, history=history)
+
+
+def _on_lattice(
+    precondition: Any,
+    A: Stencil,
+    b: ArrayLike,
+    x0: ArrayLike | None,
+    omega: float,
+    tolerance: float,
+    max_iterations: int,
+    history: bool,
+    check: Check,
+    *,
+    reverse: bool = False,
+) -> LinearSolution:
+    system = lattice_system(A, b, x0, tolerance, max_iterations, check, reverse=reverse)
+    reference = float(np.linalg.norm(system.b))
+    norms = np.zeros(system.max_iterations + 1 if history else 1)
+    if reference == 0:
+        system.x[:], system.residual[:] = 0.0, 0.0
+    iterations, status = _preconditioned(
+        precondition, grid_multiply, grid_true_residual, system.rows, system.b, system.x, system.residual, omega,
+        system.tolerance * reference, system.max_iterations, norms,
+    )  # fmt: skip
+    x = points_of(system.rows, system.x)
+    return finished(system, x, system.residual, reference, iterations, status, norms, history=history, reverse=reverse)
+
+
+@njit(nogil=True)
+def _preconditioned(precondition, multiply, true_residual, rows, b, x, r, omega, threshold, most, norms):
+    """Preconditioned conjugate gradients: iterations, and the status."""
+    n = x.size
+    p, q, z = np.zeros(n), np.zeros(n), np.zeros(n)
+    norm = true_residual(rows, b, x, r)
+    norms[0] = norm
+    last_true, before = math.inf, 0.0
+    k = 0
+    while True:
+        if norm <= threshold:
+            norm = true_residual(rows, b, x, r)
+            if norm <= threshold:
+                return k, CONVERGED
+            if norm > 0.99 * last_true:
+                return k, STAGNATED
+            last_true, before = norm, 0.0  # begin anew from the true residual
+        if not math.isfinite(norm):
+            return k, DIVERGED
+        if k == most:
+            true_residual(rows, b, x, r)
+            return k, MAX_ITERATIONS
+        precondition(rows, omega, r, z)
+        rho = 0.0
+        for i in range(n):
+            rho += r[i] * z[i]
+        share = rho / before if before > 0.0 else 0.0
+        for i in range(n):
+            p[i] = z[i] + share * p[i]
+        curvature = multiply(rows, p, q)
+        if not curvature > 0.0:  # not positive definite, or nothing is left
+            true_residual(rows, b, x, r)
+            return k, DIVERGED
+        step, total = rho / curvature, 0.0
+        for i in range(n):
+            x[i] += step * p[i]
+            r[i] -= step * q[i]
+            total += r[i] * r[i]
+        norm, before = math.sqrt(total), rho
+        k += 1
+        if norms.size > 1:
+            norms[k] = norm
 
 
 @njit(nogil=True)

@@ -18,7 +18,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from algos.contracts import whole_number
 from algos.linear_solvers.grid_solvers import solve_on_grid
-from algos.linear_solvers.stencil import Stencil, relax_stencil
+from algos.linear_solvers.lattice import (
+    grid_coloured_step,
+    grid_jacobi_step,
+    grid_sor_step,
+    grid_ssor_step,
+    grid_sweeps,
+    grid_true_residual,
+    lattice_of,
+    lattice_system,
+    points_of,
+    with_frame,
+)
+from algos.linear_solvers.stencil import Stencil, check_arrays, relax_stencil
 from algos.linear_solvers.system import (
     CONVERGED,
     DIVERGED,
@@ -187,6 +199,8 @@ def red_black_sor(
     Two colours where the matrix allows them (grids, trees: property A), as many as greedy colouring needs otherwise.
     Parameters as for `sor`.
     """
+    if isinstance(A, Stencil):
+        return _stationary("red-black", A, b, x0, omega, tolerance, max_iterations, history, check)
     matrix = as_rows(A)
     order = np.argsort(colours(matrix), kind="stable")
     right = np.asarray(b, dtype=np.float64)
@@ -204,9 +218,9 @@ def relax(A: Any, x: NDArray[np.float64], b: NDArray[np.float64], omega: float, 
 
     Parameters
     ----------
-    A : sparse or dense matrix, shape (n, n), or `Stencil` of two dimensions
+    A : sparse or dense matrix, shape (n, n), or `Stencil`
         A matrix is checked and copied, which takes as long as some ten sweeps.
-    x, b : float64, shape (n,), or of a stencil (rows, columns), C-contiguous
+    x, b : float64, shape (n,), or the shape of the grid, C-contiguous
         Iterate, which is changed, and right-hand side.
     omega : float in (0, 2)
         The relaxation.
@@ -222,7 +236,14 @@ def relax(A: Any, x: NDArray[np.float64], b: NDArray[np.float64], omega: float, 
     """
     relaxation, count = check_omega(omega), whole_number(sweeps, "sweeps", 0)
     if isinstance(A, Stencil):
-        relax_stencil(A, x, b, relaxation, count)
+        if len(A.shape) == 2:
+            relax_stencil(A, x, b, relaxation, count)
+            return
+        check_arrays(A, x, b)
+        lattice = lattice_of(A)
+        framed, right = with_frame(lattice, x.ravel()), with_frame(lattice, b.ravel())
+        grid_sweeps(lattice, right, framed, relaxation, count)
+        x[...] = points_of(lattice, framed).reshape(x.shape)
         return
     rows = prepare(A, b, None, 0.5, 1, "none", positive_diagonal=False).rows
     given: Any = x
@@ -264,26 +285,39 @@ def _stationary(
     criterion: Criterion = "relative",
 ) -> LinearSolution:
     relaxation = check_omega(omega)
-    system = prepare(
-        A, b, x0, tolerance, max_iterations, check,
-        positive_diagonal=check != "none", reverse=reverse, criterion=criterion,
-    )  # fmt: skip
+    on_lattice = isinstance(A, Stencil)
+    if on_lattice:
+        system = lattice_system(A, b, x0, tolerance, max_iterations, check, reverse=reverse, criterion=criterion)
+        steps = {
+            "jacobi": grid_jacobi_step,
+            "red-black": grid_coloured_step,
+            "sor": grid_sor_step,
+            "ssor": grid_ssor_step,
+        }
+        step, true = steps[method], grid_true_residual
+    else:
+        system = prepare(
+            A, b, x0, tolerance, max_iterations, check,
+            positive_diagonal=check != "none", reverse=reverse, criterion=criterion,
+        )  # fmt: skip
+        step, true = {"jacobi": _jacobi_step, "sor": sor_step, "ssor": _ssor_step}[method], true_residual
     x, residual = system.x, system.residual
     reference = float(np.linalg.norm(residual)) if criterion == "relative" else 1.0
     norms = np.zeros(system.max_iterations + 1 if history else 1)
-    step = {"jacobi": _jacobi_step, "sor": sor_step, "ssor": _ssor_step}[method]
     iterations, status = iterate(
-        step, system.rows, system.b, x, residual, relaxation, system.tolerance * reference, system.max_iterations, norms
-    )
+        step, true, system.rows, system.b, x, residual, relaxation, system.tolerance * reference,
+        system.max_iterations, norms,
+    )  # fmt: skip
+    x = points_of(system.rows, x) if on_lattice else x
     return finished(system, x, residual, reference, iterations, status, norms, history=history, reverse=reverse)
 
 
 @njit(nogil=True)
-def iterate(step, rows, b, x, r, omega, threshold, most, norms):
+def iterate(step, true_residual, rows, b, x, r, omega, threshold, most, norms):
     """Run a method's step until the residual's norm is at most a threshold: iterations, and the status.
 
     ``step(rows, x, r, delta, omega)`` moves x by delta, updates the residual r, and returns its norm; omega may be
-    whatever the step needs.
+    whatever the step needs. ``true_residual(rows, b, x, r)`` stores b - A x in r and returns its norm.
     """
     n = x.size
     delta = np.zeros(n)

@@ -77,7 +77,7 @@ class Stencil:
 
 def relax_stencil(A: Stencil, x: NDArray[np.float64], b: NDArray[np.float64], omega: float, sweeps: int) -> None:
     """Sweeps of SOR in natural order; as `relax`, which calls it."""
-    _check_arrays(A, x, b)
+    check_arrays(A, x, b)
     _sweep(b, x, A.diagonal, A.neighbour, omega, sweeps)
 
 
@@ -86,7 +86,9 @@ def relax_red_black(A: Stencil, x: NDArray[np.float64], b: NDArray[np.float64], 
 
     The two colours are taken apart into arrays of their own, in which a sweep has no dependencies.
     """
-    _check_arrays(A, x, b)
+    if len(A.shape) != 2:
+        raise ValueError(f"A: needs a grid of two dimensions, got shape {A.shape}")
+    check_arrays(A, x, b)
     count = whole_number(sweeps, "sweeps", 0)
     rows, columns = A.shape
     half = (columns + 1) // 2
@@ -99,9 +101,8 @@ def relax_red_black(A: Stencil, x: NDArray[np.float64], b: NDArray[np.float64], 
     _join(x, red, black)
 
 
-def _check_arrays(A: Stencil, x: NDArray[np.float64], b: NDArray[np.float64]) -> None:
-    if len(A.shape) != 2:
-        raise ValueError(f"A: needs a grid of two dimensions, got shape {A.shape}")
+def check_arrays(A: Stencil, x: NDArray[np.float64], b: NDArray[np.float64]) -> None:
+    """The iterate and the right-hand side of sweeps in place: C-contiguous, of the shape of the grid."""
     arrays: tuple[tuple[str, Any], ...] = (("x", x), ("b", b))
     for name, array in arrays:
         right = isinstance(array, np.ndarray) and array.dtype == np.float64 and array.shape == A.shape

@@ -75,7 +75,7 @@ class Rows(NamedTuple):
 class System(NamedTuple):
     """A checked system."""
 
-    rows: Rows
+    rows: Any  # `Rows`, or a `Lattice`, whose vectors have a frame
     b: NDArray[np.float64]  # (n,)
     x: NDArray[np.float64]  # (n,), the start, private
     residual: NDArray[np.float64]  # (n,) b - A x

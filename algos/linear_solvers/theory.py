@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike
 
 from algos.contracts import whole_number
 from algos.guarantees import guarantee
+from algos.linear_solvers.lattice import grid_precondition, grid_radius, lattice_of, points_of, with_frame
+from algos.linear_solvers.stencil import Stencil
 from algos.linear_solvers.system import as_rows, check_omega
 
 __all__ = [
@@ -95,7 +97,7 @@ def jacobi_radius(shape: tuple[int, ...], diagonal: float | None = None) -> floa
 
 
 def estimate_jacobi_radius(A: Any, tolerance: float = 1e-6) -> float:
-    """Spectral radius of I - D^-1 A for a symmetric matrix with positive diagonal, by Lanczos.
+    """Spectral radius of I - D^-1 A for a symmetric matrix with positive diagonal, by Lanczos; of a grid, exactly.
 
     Parameters
     ----------
@@ -107,6 +109,8 @@ def estimate_jacobi_radius(A: Any, tolerance: float = 1e-6) -> float:
     from scipy import sparse
     from scipy.sparse.linalg import eigsh
 
+    if isinstance(A, Stencil):
+        return grid_radius(A)
     matrix = as_rows(A)
     diagonal = matrix.diagonal()
     if (diagonal <= 0).any():
@@ -201,6 +205,16 @@ def as_preconditioner(A: Any, omega: float = 1.0) -> Any:
     from algos.linear_solvers.system import prepare
 
     relaxation = check_omega(omega)
+    if isinstance(A, Stencil):
+        lattice = lattice_of(A)
+
+        def apply_on_grid(vector: ArrayLike) -> Any:
+            found = np.zeros(lattice.kinds.size)
+            right = with_frame(lattice, np.asarray(vector, dtype=np.float64).ravel())
+            grid_precondition(lattice, relaxation, right, found)
+            return points_of(lattice, found)
+
+        return LinearOperator((A.size, A.size), matvec=apply_on_grid, rmatvec=apply_on_grid, dtype=np.float64)
     n = as_rows(A).shape[0]
     rows = prepare(A, np.zeros(n), None, 0.5, 1, "symmetric").rows
 

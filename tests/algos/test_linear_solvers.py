@@ -227,6 +227,97 @@ def test_on_a_grid_each_residual_is_that_of_the_matrix(solve, rows, columns, see
     assert zero.x == pytest.approx(0.0, abs=1e-6)
 
 
+LATTICE_SOLVERS = {
+    "jacobi": lambda A, b, x0, omega, **more: jacobi(A, b, x0, 0.9 * omega / 2, max_iterations=300, **more),
+    "gauss_seidel": lambda A, b, x0, omega, **more: gauss_seidel(A, b, x0, **more),
+    "backward sor": lambda A, b, x0, omega, **more: sor(A, b, x0, omega, direction="backward", **more),
+    "sor": sor,
+    "ssor": ssor,
+    "red_black_sor": red_black_sor,
+    "cg": lambda A, b, x0, omega, **more: cg(A, b, x0, **more),
+    "jacobi_pcg": lambda A, b, x0, omega, **more: jacobi_pcg(A, b, x0, **more),
+    "ssor_pcg": ssor_pcg,
+    "backward ssor_pcg": lambda A, b, x0, omega, **more: ssor_pcg(A, b, x0, omega, order="backward", **more),
+    "chebyshev_ssor": lambda A, b, x0, omega, **more: chebyshev_ssor(A, b, x0, omega, smallest=0.05, **more),
+    "cyclic_chebyshev": lambda A, b, x0, omega, **more: cyclic_chebyshev(
+        A, b, x0, radius=estimate_jacobi_radius(A), **more
+    ),
+    "adaptive_sor": lambda A, b, x0, omega, **more: adaptive_sor(A, b, x0, **more),
+}
+
+
+@pytest.mark.parametrize("name", LATTICE_SOLVERS)
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 6), min_size=2, max_size=3), seeds, st.floats(0.3, 1.7), st.booleans())
+def test_without_a_matrix_every_solver_does_what_it_does_with_one(name, shape, seed, omega, warm):
+    rng, solve = generator(seed), LATTICE_SOLVERS[name]
+    A = Stencil(tuple(shape), 2.0 * len(shape) + rng.random(), -rng.random())
+    b = rng.normal(size=A.size)
+    x0 = rng.normal(size=A.size) if warm else None
+    free, by_rows = (solve(M, b, x0, omega, tolerance=1e-6, history=True) for M in (A, A.tocsr()))
+    shared = min(len(free.history), len(by_rows.history))
+    assert abs(free.iterations - by_rows.iterations) <= 1
+    assert free.history[:shared] == pytest.approx(by_rows.history[:shared], rel=1e-6, abs=1e-9)
+    assert free.x == pytest.approx(by_rows.x, rel=1e-4, abs=1e-4)
+    assert free.status == by_rows.status
+    right = b.reshape(A.shape)
+    assert solve(A, right, None, omega).x == pytest.approx(solve(A, b, None, omega).x)
+    zero = solve(A, np.zeros(b.size), None, omega)
+    assert (zero.iterations, zero.converged) == (0, True)
+
+
+def test_lattice_kernels_and_their_sources_agree():
+    for shape in ((3, 4), (2, 3, 3)):
+        A = Stencil(shape, 2.0 * len(shape) + 0.3, -0.9)
+        b = generator(2).normal(size=A.size)
+
+        def runs(A=A, b=b):
+            found = [solve(A, b, None, 1.3, tolerance=1e-6).x for solve in LATTICE_SOLVERS.values()]
+            x = np.zeros(A.shape)
+            relax(A, x, b.reshape(A.shape), 1.2, 2)
+            return [*found, x, as_preconditioner(A, 1.2) @ b]
+
+        for slow, fast in zip(interpreted_all_the_way(runs), runs(), strict=True):
+            np.testing.assert_array_equal(slow, fast)
+
+
+def test_no_solver_makes_a_matrix_of_a_grid(monkeypatch):
+    def refuse(self):
+        raise AssertionError("a matrix was made")
+
+    A, b = Stencil((3, 4, 5), 6.0), np.ones(60)
+    monkeypatch.setattr(Stencil, "tocsr", refuse)
+    for solve in LATTICE_SOLVERS.values():
+        for grid, right in ((A, b), (Stencil((3, 4)), np.ones(12))):
+            assert solve(grid, right, None, 1.2).status in ("converged", "max_iterations")
+    assert chebyshev_ssor(A, b, omega=1.2).converged
+    assert cyclic_chebyshev(A, b).converged
+    as_preconditioner(A) @ b
+    relax(A, np.zeros(A.shape), np.ones(A.shape), 1.0)
+
+
+def test_a_grid_that_is_not_definite_is_found_in_closed_form():
+    for solve in (jacobi, sor, cg, ssor_pcg, chebyshev_ssor, red_black_sor):
+        for shape in ((8, 8), (4, 4, 4)):
+            with pytest.raises(NotSPDError, match="positive definite"):
+                solve(Stencil(shape, 2.0), np.ones(64), check="spd")
+            assert solve(Stencil(shape, 6.5), np.ones(64), check="spd").converged
+    assert estimate_jacobi_radius(Stencil((3, 4, 5), 6.5)) == pytest.approx(
+        estimate_jacobi_radius(Stencil((3, 4, 5), 6.5).tocsr())
+    )
+
+
+@given(st.lists(st.integers(1, 4), min_size=3, max_size=3), seeds, omegas, st.integers(0, 3))
+def test_smoothing_and_preconditioning_in_three_dimensions(shape, seed, omega, sweeps):
+    rng, A = generator(seed), Stencil(tuple(shape), 6.0 + generator(seed).random())
+    b, x = rng.normal(size=A.shape), rng.normal(size=A.shape)
+    flat = x.ravel().copy()
+    relax(A.tocsr(), flat, b.ravel(), omega, sweeps)
+    relax(A, x, b, omega, sweeps)
+    assert x.ravel() == pytest.approx(flat, rel=1e-9, abs=1e-9)
+    assert as_preconditioner(A, omega) @ b.ravel() == pytest.approx(as_preconditioner(A.tocsr(), omega) @ b.ravel())
+
+
 @given(st.integers(1, 9), seeds, omegas, st.integers(0, 4))
 def test_smoothing_a_matrix_is_sweeping_an_unknown_at_a_time(n, seed, omega, sweeps):
     A, rng = spd(n, seed), generator(seed)
@@ -482,7 +573,8 @@ GOOD = [[2.0, -1.0], [-1.0, 2.0]]
         (lambda: adaptive_sor(np.eye(2), [1, 1], omega_max=0.9), "omega_max: 0.9 is below 1"),
         (lambda: relax(np.eye(2), [0.0, 0.0], np.ones(2), 1.0), "x: must be a C-contiguous float64 array"),
         (lambda: relax(np.eye(2), np.zeros(2), np.ones(3), 1.0), "b: must have shape"),
-        (lambda: relax(Stencil((2, 2, 2)), np.ones(8), np.ones(8), 1.0), "A: needs a grid of two dimensions"),
+        (lambda: relax(Stencil((2, 2, 2)), np.ones(8), np.ones(8), 1.0), "x: must be a C-contiguous float64 array"),
+        (lambda: relax_red_black(Stencil((2, 2, 2)), np.ones(8), np.ones(8), 1.0), "A: needs a grid of two dimensions"),
         (lambda: optimal_omega(1.0), "radius: 1.0"),
         (lambda: spectral_radius_sor(2.0, 0.5), "omega: 2.0"),
         (lambda: sor_iteration_bound(1.0, 1.5, 0.5, 0.1), "tolerance: 1.0"),
