@@ -40,7 +40,7 @@ class OpenCluster:
     """A cluster at work, with what it may leave out filled in."""
 
     def __init__(self, running: Any, alpha: float, reference_load: float, n_workers: int) -> None:
-        self._running, self._n = running, n_workers
+        self._running, self._n, self._done = running, n_workers, 0
         self.alpha, self.reference_load = alpha, reference_load
         self.watches = hasattr(running, "watch")
 
@@ -49,6 +49,9 @@ class OpenCluster:
         delays = np.ascontiguousarray(self._running.next(rounds), dtype=np.float64)
         if delays.shape != (rounds, self._n):
             raise ValueError(f"cluster: answers of shape {delays.shape} came, not {(rounds, self._n)}")
+        if delays.size and not delays.min() > 0:  # NaN among them
+            check_delays(delays, self._done)
+        self._done += rounds
         return delays
 
     def watch(self, stragglers: NDArray[np.bool_]) -> None:
@@ -82,7 +85,7 @@ def open_cluster(cluster: Any, n_workers: int, rounds: int, rng: np.random.Gener
     return OpenCluster(running, alpha, reference, n_workers)
 
 
-def check_delays(delays: Any) -> NDArray[np.float64]:
+def check_delays(delays: Any, first: int = 0) -> NDArray[np.float64]:
     """A matrix of answer times > 0, shape (rounds, n), C-contiguous; inf is a worker that does not answer."""
     try:
         given = np.asarray(delays)
@@ -96,5 +99,5 @@ def check_delays(delays: Any) -> NDArray[np.float64]:
     bad = ~(table > 0)
     if bad.any():
         r, worker = (int(place) for place in np.argwhere(bad)[0])
-        raise ValueError(f"delays: entry (round {r}, worker {worker}) is {table[r, worker]:g}; must be > 0")
+        raise ValueError(f"delays: entry (round {first + r}, worker {worker}) is {table[r, worker]:g}; must be > 0")
     return table

@@ -114,7 +114,7 @@ class EventDriven(SequentialScheme):
                 raise UndecodableError(first + bad, first + bad, "it needs a worker that never answers")
             lost += int(late[: end - first].sum())
             if pattern.size or running.watches:
-                here = delays > (durations[first:end] - shift)[:, None] * (1 + 1e-15)
+                here = delays + shift > durations[first:end, None]
                 if pattern.size:
                     pattern[first:end] = here
                 if running.watches:

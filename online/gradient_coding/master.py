@@ -534,17 +534,17 @@ def play_event_driven(delays, shift, missing, groups, durations, late):
             end, fastest = _select(delays[r], missing, guess, gathered, heap)
             guess = end
         durations[r] = end + shift
-        late[r] = _later_than(delays[r], end)
+        late[r] = _later_than(delays[r], shift, durations[r])
         if not (fastest + shift > 0.0 and durations[r] < np.inf):
             return r
     return -1
 
 
 @njit(cache=True, nogil=True)
-def _later_than(values, limit):
+def _later_than(values, shift, limit):
     count = 0
     for i in range(values.size):
-        count += int(values[i] > limit)
+        count += int(values[i] + shift > limit)
     return count
 
 
@@ -565,7 +565,7 @@ def _select(values, rank, guess, gathered, heap):
             pivot = 0.5 * (bottom + top)
         if not (low < pivot < high):
             pivot = 0.5 * (bottom + top)
-        greater = _later_than(values, pivot)
+        greater = _later_than(values, 0.0, pivot)
         if greater > rank:
             low, inside = pivot, greater - above
         else:

@@ -51,6 +51,7 @@ _NO_GROUPS = np.empty(0, dtype=np.int64)
 _AT_ONCE = 2**17  # answers of workers held at once
 
 Slack = Annotated[NonNegative, Field(kw_only=True)]
+Window = Annotated[Count, Field(ge=2, le=32_000)]  # counts within a window are of 16 bits
 
 
 class SequentialScheme:
@@ -308,7 +309,7 @@ class SelectiveRepeat(SequentialScheme):
         n.
     burst : int >= 1
         B, the longest time from the first to the last straggling round of a worker within a window.
-    window : int >= 2
+    window : int in 2..32,000
         W, with W - 1 a multiple of B.
     max_stragglers : int in 0..n
         lambda, distinct stragglers within a window.
@@ -337,7 +338,7 @@ class SelectiveRepeat(SequentialScheme):
 
     n_workers: Count
     burst: Count
-    window: Annotated[Count, Field(ge=2)]
+    window: Window
     max_stragglers: Natural
     rule: Literal["exempting", "bursty", "per round", "exact"] | None = Field(default=None, kw_only=True)
     repetition: bool = Field(default=False, kw_only=True)
@@ -391,7 +392,7 @@ class Multiplexed(SequentialScheme):
         n.
     burst : int in 1..window - 1
         B.
-    window : int >= 2
+    window : int in 2..32,000
         W.
     max_stragglers : int in 0..n
         lambda.
@@ -422,7 +423,7 @@ class Multiplexed(SequentialScheme):
 
     n_workers: Count
     burst: Count
-    window: Annotated[Count, Field(ge=2)]
+    window: Window
     max_stragglers: Natural
     rule: Literal["bursty", "arbitrary", "exact"] = Field(default="bursty", kw_only=True)
     repetition: bool = Field(default=False, kw_only=True)

@@ -392,6 +392,10 @@ def test_event_driven_is_faster_with_more_stragglers_borne_and_each_round_is_wit
     delays = rng(seed).exponential(size=(jobs, n)) + 0.1
     times = [EventDriven(n, s).run(delays, jobs, rng()).outcome["runtime"] for s in range(n)]
     assert all(fast <= slow for slow, fast in itertools.pairwise(times))
+    half = EventDriven(n, n // 2).run(delays, jobs, rng(), trace=True).outcome
+    np.testing.assert_array_equal(half["durations"], np.sort(delays, axis=1)[:, n - 1 - n // 2])
+    np.testing.assert_array_equal(half["stragglers"], delays > half["durations"][:, None])
+    assert half["straggles"] == half["stragglers"].sum()
     uncoded = Uncoded(n).run(delays, jobs, rng(), trace=True).outcome
     assert uncoded["runtime"] == times[0]
     np.testing.assert_array_equal(uncoded["durations"], delays.max(axis=1))
@@ -555,6 +559,8 @@ def test_a_worker_that_never_answers_rules_out_who_must_wait_for_it():
         lambda: Multiplexed(3, 2, 2, 1),
         lambda: Multiplexed(3, 0, 2, 1),
         lambda: Multiplexed(3, 1, 1, 1),
+        lambda: Multiplexed(3, 1, 32_001, 1),
+        lambda: SelectiveRepeat(3, 1, 32_001, 1),
         lambda: Multiplexed(3, 1, 2, 4),
         lambda: SelectiveRepeat(3, 2, 4, 1),
         lambda: SelectiveRepeat(3, 1, 1, 1),
@@ -593,6 +599,32 @@ def test_bad_clusters(cluster, message):
     for scheme in (Uncoded(2), EventDriven(2)):
         with pytest.raises(ValueError, match=message):
             scheme.run(cluster, 1, rng())
+
+
+class OfTheUser:
+    """A cluster of a user's own, who checks nothing."""
+
+    def __init__(self, rows):
+        self.rows = np.array(rows)
+
+    def start(self, rng):
+        self.at = 0
+        return self
+
+    def next(self, rounds):
+        self.at += rounds
+        return self.rows[self.at - rounds : self.at]
+
+
+def test_a_cluster_of_ones_own():
+    table = [[1.0, 2.0], [3.0, 1.0], [1.0, 1.0]]
+    assert Uncoded(2).run(OfTheUser(table), 3, rng()).outcome["runtime"] == 6.0
+    for bad in (np.nan, 0.0, -1.0):
+        for scheme in (Uncoded(2), EventDriven(2, 1)):
+            with pytest.raises(ValueError, match="round 1, worker 0"):
+                scheme.run(OfTheUser([[1.0, 1.0], [bad, 1.0]]), 2, rng())
+    with pytest.raises(ValueError, match="shape"):
+        Uncoded(3).run(OfTheUser(table), 3, rng())
 
 
 def test_who_must_be_waited_for_and_never_answers():
