@@ -19,6 +19,8 @@ __all__ = [
     "arbitrary_patterns",
     "bursty_load_bound",
     "decodable_patterns",
+    "gilbert_elliott_burst",
+    "gilbert_elliott_share",
     "gradient_coding_load",
     "m_sgc_load",
     "m_sgc_load_bound",
@@ -236,6 +238,34 @@ def partial_straggler_load(n_workers: int, max_stragglers: int, slowdown: float)
     if not slowdown >= 1:
         raise ValueError(f"slowdown: {slowdown!r} is below 1")
     return float(slowdown * load / (max_stragglers + slowdown)) if math.isfinite(slowdown) else float(load)
+
+
+@guarantee("chains of two states", kind="identity", algorithm="GilbertElliott", evidence="textbook")
+def gilbert_elliott_share(enter: float, leave: float) -> float:
+    """In the long run a share p / (p + q) of the workers straggles.
+
+    Parameters
+    ----------
+    enter, leave : float in [0, 1], not both 0
+        p and q.
+    """
+    if not (0 <= enter <= 1 and 0 <= leave <= 1 and enter + leave > 0):
+        raise ValueError(f"enter, leave: {enter!r}, {leave!r} must be in [0, 1], not both 0")
+    return enter / (enter + leave)
+
+
+@guarantee("chains of two states", kind="identity", algorithm="GilbertElliott", evidence="textbook")
+def gilbert_elliott_burst(leave: float) -> float:
+    """Bursts have a geometric length with mean 1 / q.
+
+    Parameters
+    ----------
+    leave : float in (0, 1]
+        q.
+    """
+    if not 0 < leave <= 1:
+        raise ValueError(f"leave: {leave!r} is outside (0, 1]")
+    return 1 / leave
 
 
 def _check(n: int, burst: int, window: int, spread: int) -> None:

@@ -145,15 +145,14 @@ def play_rounds(scheme, state, delays, first, jobs, shifts, slack, wait, duratio
     for row in range(delays.shape[0]):
         r = first + row
         _look_back(scheme, state, r)
-        n_repeating = 0
         if scheme.kind == SELECTIVE_REPEAT:
-            n_repeating = _choose_repeaters(scheme, state, r)
-            if r >= jobs and n_repeating == 0:  # every job is decoded
+            repeaters = _choose_repeaters(scheme, state, r)
+            if r >= jobs and repeaters == 0:  # every job is decoded
                 durations[row], waited[row] = 0.0, 0
                 state.straggling[:] = 0
                 if pattern.shape[0] > 0:
                     pattern[row, :] = 0
-                _remember(scheme, state, r, n_repeating)
+                _remember(scheme, state, r)
                 continue
         fastest, slowest = _hear(delays[row], shifts[row], state.times)
         if not fastest > 0.0:
@@ -162,7 +161,7 @@ def play_rounds(scheme, state, delays, first, jobs, shifts, slack, wait, duratio
         limit = (1.0 + slack) * fastest
         n_late = _threshold(state.times, limit, state.straggling)
         waited[row] = 0
-        if n_late > 0 and not _accepts(scheme, state, state.straggling, n_late, n_repeating, r, jobs):
+        if n_late > 0 and not _accepts(scheme, state, state.straggling, n_late, r, jobs):
             if wait == WAIT_NEVER:
                 state.trouble[0], state.trouble[2] = TOO_MANY, r
                 state.trouble[1] = _lost_job(scheme, state, r, jobs)
@@ -172,7 +171,7 @@ def play_rounds(scheme, state, delays, first, jobs, shifts, slack, wait, duratio
                 limit, n_late = slowest, 0
                 state.straggling[:] = 0
             else:
-                limit = _wait_until(scheme, state, n_late, n_repeating, r, jobs)
+                limit = _wait_until(scheme, state, n_late, r, jobs)
                 n_late = _threshold(state.times, limit, state.straggling)
         durations[row] = min(limit, slowest)
         state.lost[0] += n_late
@@ -182,13 +181,13 @@ def play_rounds(scheme, state, delays, first, jobs, shifts, slack, wait, duratio
         if pattern.shape[0] > 0:
             for i in range(state.straggling.size):
                 pattern[row, i] = state.straggling[i]
-        _remember(scheme, state, r, n_repeating)
+        _remember(scheme, state, r)
     return True
 
 
 @njit(cache=True, nogil=True)
 def _hear(delays, shift, times):
-    """The answers of a round: the fastest and the slowest; NaN, or not positive, makes the fastest NaN or so."""
+    """Store the answers of a round with the shift; the fastest and the slowest."""
     n = delays.size
     fours = n - n % 4
     low, low1, low2, low3 = np.inf, np.inf, np.inf, np.inf
@@ -282,7 +281,7 @@ def _choose_repeaters(scheme, state, r):
 
 
 @njit(cache=True, nogil=True)
-def _accepts(scheme, state, late, n_late, n_repeating, r, jobs):
+def _accepts(scheme, state, late, n_late, r, jobs):
     """Whether the scheme bears these stragglers in round r."""
     rule = scheme.rule
     if n_late == 0:
@@ -405,7 +404,7 @@ def _lost_job(scheme, state, r, jobs):
 
 
 @njit(cache=True, nogil=True)
-def _wait_until(scheme, state, n_late, n_repeating, r, jobs):
+def _wait_until(scheme, state, n_late, r, jobs):
     """The first answer of a straggler after which the rest can be borne.
 
     Some stragglers cannot be borne whoever else is late: the slowest of them must be waited for. Of the others as many
@@ -451,13 +450,13 @@ def _wait_until(scheme, state, n_late, n_repeating, r, jobs):
     if rule != EXACT:
         return until if count <= room else max(until, _largest(gathered[:count], state.heap[: room + 1]))
     left = n_late if until == 0.0 else _threshold(times, until, straggling)
-    if _accepts(scheme, state, straggling, left, n_repeating, r, jobs):
+    if _accepts(scheme, state, straggling, left, r, jobs):
         return until
-    return _search(scheme, state, left, n_repeating, r, jobs)
+    return _search(scheme, state, left, r, jobs)
 
 
 @njit(cache=True, nogil=True)
-def _search(scheme, state, n_late, n_repeating, r, jobs):
+def _search(scheme, state, n_late, r, jobs):
     """The same for any rule, by bisection: fewer stragglers are never worse."""
     late, trial, times = state.late, state.trial, state.times
     found = 0
@@ -477,7 +476,7 @@ def _search(scheme, state, n_late, n_repeating, r, jobs):
     while low < high:
         middle = (low + high) // 2
         left = _threshold(times, times[order[middle]], trial)
-        if _accepts(scheme, state, trial, left, n_repeating, r, jobs):
+        if _accepts(scheme, state, trial, left, r, jobs):
             high = middle
         else:
             low = middle + 1
@@ -485,7 +484,7 @@ def _search(scheme, state, n_late, n_repeating, r, jobs):
 
 
 @njit(cache=True, nogil=True)
-def _remember(scheme, state, r, n_repeating):
+def _remember(scheme, state, r):
     """Write the round into the pattern that the rule looks at, and whose results are missing."""
     straggling = state.straggling
     n = straggling.size

@@ -24,6 +24,8 @@ from online.gradient_coding import (
     balanced_groups,
     bursty_load_bound,
     decodable_patterns,
+    gilbert_elliott_burst,
+    gilbert_elliott_share,
     gradient_coding_load,
     m_sgc_load,
     m_sgc_load_bound,
@@ -184,21 +186,38 @@ def test_placement_is_the_closed_form(data):
 
 @pytest.mark.parametrize(
     ("n", "burst", "window", "spread", "expected"),
-    [(2, 2, 3, 1, (27, 19, 21)), (3, 2, 3, 2, (475, 259, 331)), (4, 2, 3, 2, (1271, 591, 641))],
+    [
+        (2, 2, 3, 1, (27, 19, 21)),
+        (3, 2, 3, 2, (475, 259, 331)),
+        (4, 2, 3, 2, (1271, 591, 641)),
+        (3, 2, 5, 2, (1927, 535, 1387)),
+    ],
 )
-@pytest.mark.slow
 def test_exhaustive_counts(n, burst, window, spread, expected):
     rounds = window - 1 + burst
-    decodable = bursty = arbitrary = 0
-    for pattern in reference.all_patterns(rounds, n):
-        decodes = reference.m_sgc_decodes(pattern, burst, window, spread)
-        # One job's window stands between rounds without stragglers.
-        conforms = is_bursty(np.vstack([pattern, np.zeros((window, n), bool)]), burst, window, spread)
-        decodable, bursty = decodable + decodes, bursty + conforms
-        arbitrary += is_arbitrary(pattern, burst, rounds, spread)
-        assert decodes or not conforms
-    assert (decodable, bursty, arbitrary) == expected
-    assert arbitrary == arbitrary_patterns(n, burst, window, spread)
+    bits = np.arange(2 ** (rounds * n))[:, None] >> np.arange(rounds * n) & 1
+    patterns = bits.reshape(-1, rounds, n).astype(bool)
+    before = np.concatenate([np.zeros((len(patterns), 1, n), int), np.cumsum(patterns, axis=1)], axis=1)
+    decodable = (before[:, -1] <= burst).all(axis=1)
+    for m in range(burst):
+        absent = patterns[:, window - 1 + m] | (before[:, window - 1 + m] >= m + 1)
+        decodable &= absent.sum(axis=1) <= spread
+    often = (before[:, -1] <= burst).all(axis=1) & (patterns.any(axis=1).sum(axis=1) <= spread)
+    bursty = np.ones(len(patterns), bool)
+    for end in range(1, rounds + window):  # between rounds without stragglers
+        here = patterns[:, max(0, end - window) : end]
+        bursty &= here.any(axis=1).sum(axis=1) <= spread
+        first, last = here.argmax(axis=1), here.shape[1] - 1 - here[:, ::-1].argmax(axis=1)
+        bursty &= (~here.any(axis=1) | (last - first <= burst - 1)).all(axis=1)
+    assert (decodable.sum(), bursty.sum(), often.sum()) == expected
+    assert often.sum() == arbitrary_patterns(n, burst, window, spread)
+    assert decodable[bursty].all()
+    assert decodable[often].all()
+    for place in rng(1).integers(0, len(patterns), 200):  # the counting itself, against the definitions
+        pattern = patterns[place]
+        assert decodable[place] == reference.m_sgc_decodes(pattern, burst, window, spread)
+        assert bursty[place] == is_bursty(pattern, burst, window, spread)
+        assert often[place] == is_arbitrary(pattern, burst, rounds, spread)
 
 
 @pytest.mark.guarantee("arbitrary_patterns", "decodable_patterns")
@@ -313,6 +332,20 @@ def test_event_driven_means(seed, n_groups, size):
     ):
         durations = scheme.run(world, rounds, rng(seed), trace=True).outcome["durations"]
         assert abs(durations.mean() - mean) <= 6 * durations.std() / math.sqrt(rounds)
+
+
+@pytest.mark.guarantee("gilbert_elliott_share", "gilbert_elliott_burst")
+@settings(max_examples=20)
+@given(st.floats(0.05, 1), st.floats(0.1, 1), st.integers(0, 2**32))
+def test_the_share_and_the_bursts_of_a_chain(enter, leave, seed):
+    share, burst = gilbert_elliott_share(enter, leave), gilbert_elliott_burst(leave)
+    assert enter * (1 - share) == pytest.approx(leave * share)
+    assert burst == pytest.approx(sum(k * leave * (1 - leave) ** (k - 1) for k in range(1, 400)), rel=1e-9)
+    workers = 4000  # independent restarts, each of one round and the burst that follows
+    pattern = GilbertElliott(workers, enter, leave).pattern(2, rng(seed))
+    allowed = math.sqrt(math.log(2e9) / (2 * workers))  # Hoeffding at 1e-9
+    assert abs(pattern[0].mean() - share) <= allowed
+    assert abs((pattern[0] & ~pattern[1]).mean() - share / burst) <= allowed
 
 
 @pytest.mark.guarantee("partial_straggler_load")
