@@ -151,6 +151,14 @@ def test_precision_and_layers():
     assert code.encode(np.ones(9)).shape == (9,)
 
 
+@pytest.mark.parametrize(("n", "s"), [(40, 3), (33, 20), (64, 0)])
+def test_many_workers_encode_what_the_matrix_says(n, s):
+    for code in (CyclicRandomCode(n, s, rng(2)), UnevenRepetitionCode(n, s), CyclicMDSCode(n, s)):
+        partials = rng(3).standard_normal((code.n_chunks, 5))
+        expected = code.matrix @ partials
+        np.testing.assert_allclose(code.encode(partials), expected, atol=1e-12 * np.abs(code.matrix).max() * n)
+
+
 def test_the_weighted_sum_of_many_columns():
     code = CyclicRandomCode(9, 4, rng(2))
     partials = rng(3).standard_normal((9, 9001))

@@ -131,6 +131,25 @@ def test_the_master_is_the_slow_one(pair, jobs, data):
     assert run.metrics["runtime"][-1] == pytest.approx(durations.sum(), rel=1e-12)
 
 
+@pytest.mark.parametrize(("burst", "window", "spread"), [(1, 2, 3), (1, 3, 3), (2, 3, 3), (2, 5, 4)])
+def test_rounds_are_exempt_only_while_no_repeater_answers(burst, window, spread):
+    exempted = 0
+    for seed in range(60):
+        delays = np.where(rng(seed).random((20 + burst, 5)) < 0.3, 5.0, 1.0)
+        outcomes = []
+        for wait in ("all", "minimal"):
+            scheme = SelectiveRepeat(5, burst, window, spread, wait=wait)
+            slow = reference.SelectiveRepeat(5, burst, window, spread, 20, "exempting")
+            outcome = scheme.run(delays, 20, rng(), trace=True).outcome
+            _, waited, pattern = reference.play(slow, delays, 20, np.zeros(20 + burst), 0.0, 1.0, wait)
+            np.testing.assert_array_equal(outcome["waited"], waited)
+            np.testing.assert_array_equal(outcome["stragglers"], pattern)
+            outcomes.append(outcome)
+        strict = SelectiveRepeat(5, burst, window, spread, rule="bursty").run(delays, 20, rng()).outcome
+        exempted += strict["waits"] != outcomes[0]["waits"]
+    assert exempted > 10
+
+
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(schemes(), st.integers(1, 8), st.integers(0, 2**32), st.sampled_from([0.1, 0.3, 0.6]))
@@ -532,6 +551,30 @@ def test_balanced_groups_keep_slow_workers_apart():
     before = EventDriven.repeating(256, 2).run(BASE, 480, rng()).outcome["runtime"]
     balanced = EventDriven(256, groups=balanced_groups(BASE.times[:80], 128)).run(BASE, 480, rng()).outcome["runtime"]
     assert balanced < 0.95 * before
+
+
+def test_groups_are_dealt_in_snake_order():
+    delays = np.array([[8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 1.0, 1.1]])
+    assert balanced_groups(delays[:, :6], 3).tolist() == [0, 1, 2, 2, 1, 0]
+    assert balanced_groups(delays, 3).tolist() == [0, 1, 2, 2, 1, 0, 1, 0]  # the fastest last
+
+
+@given(st.integers(1, 6), st.integers(2, 5), st.booleans(), st.data())
+def test_every_mini_task_goes_through_the_same_share_of_the_data(n, window, repetition, data):
+    burst, spread = data.draw(st.integers(1, window - 1)), data.draw(st.integers(0, n))
+    scheme = Multiplexed(n, burst, window, spread, repetition=repetition)
+    plan, samples = work_plan(scheme, 1, rng()), 10**6
+    sizes = np.diff(plan.bounds(samples))
+    assert sizes.sum() == samples
+    for _ in range(plan.rounds):
+        for i in range(n):
+            for task in plan.tasks(i):
+                share = sizes[task.chunks].sum() / samples
+                assert share == pytest.approx(float(scheme.chunk_share), abs=1e-6 * len(task.chunks))
+        plan.record(np.zeros(n, dtype=bool))
+    assert scheme.load == pytest.approx(float(scheme.chunk_share) * (window - 1 + burst))
+    if repetition and spread < n:
+        assert scheme.exact_load == Fraction(window - 1 + burst, n * (window - 1) + burst * (n // (spread + 1)))
 
 
 def test_sizes_of_the_grids():

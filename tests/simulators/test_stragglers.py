@@ -108,6 +108,24 @@ def test_sampled_patterns_conform_and_nothing_more_would(n, window, seed, rate, 
             last[-1, i] = False
 
 
+@settings(max_examples=40)
+@given(st.integers(1, 6), st.integers(1, 5), st.integers(0, 2**32), st.booleans(), st.data())
+def test_a_proposal_is_kept_if_the_whole_pattern_still_conforms(n, window, seed, arbitrary, data):
+    burst, spread = data.draw(st.integers(1, window)), data.draw(st.integers(0, n))
+    model = BurstyStragglers(n, burst, window, spread, 0.4, model="arbitrary" if arbitrary else "bursty")
+    conforms, source, order = is_arbitrary if arbitrary else is_bursty, rng(seed), list(range(n))
+    pattern = np.zeros((0, n), dtype=bool)
+    for _ in range(12):
+        pattern = np.vstack([pattern, np.zeros((1, n), dtype=bool)])
+        for place in range(n - 1, -1, -1):
+            other = int(source.random() * (place + 1))
+            order[other], order[place] = order[place], order[other]
+            if source.random() < 0.4:
+                pattern[-1, order[place]] = True
+                pattern[-1, order[place]] = conforms(pattern, burst, window, spread)
+    np.testing.assert_array_equal(model.pattern(12, rng(seed)), pattern)
+
+
 @settings(max_examples=100)
 @given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), max_size=7), st.integers(1, 3), st.integers(1, 4))
 def test_conformance_is_the_definition(rows, burst, window):
