@@ -239,6 +239,9 @@ def interpreted_all_the_way(call):
             module = importlib.import_module(name)
             for kernel in kernels(module) - UNINTERPRETABLE:
                 patch.setattr(module, kernel, source_of(getattr(module, kernel)))
+            for table in [value for value in vars(module).values() if isinstance(value, dict)]:
+                for key in [key for key, value in table.items() if isinstance(value, Dispatcher)]:
+                    patch.setitem(table, key, source_of(table[key]))
             if hasattr(module, "as_interpreted"):  # kernels made for a policy, which no module holds
                 patch.setattr(module, "as_interpreted", source_of)
         return call()
