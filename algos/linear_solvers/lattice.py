@@ -64,7 +64,7 @@ def lattice_system(
     if check == "spd" and not radius < 1:
         raise NotSPDError(f"A: is not positive definite, the least eigenvalue of the scaled matrix is {1 - radius:g}")
     lattice = lattice_of(A)
-    vectors = [np.zeros(A.size) if v is None else on_grid(v, name, A).ravel() for name, v in (("b", b), ("x0", x0))]
+    vectors = on_grid(b, "b", A).ravel(), np.zeros(A.size) if x0 is None else on_grid(x0, "x0", A).ravel()
     right, start = (with_frame(lattice, v[::-1] if reverse else v) for v in vectors)
     residual = np.zeros_like(right)
     grid_true_residual(lattice, right, start, residual)

@@ -562,6 +562,8 @@ GOOD = [[2.0, -1.0], [-1.0, 2.0]]
         (lambda: sor(Stencil((2, 2)), [1.0, 1.0]), r"b: must have shape \(4,\)"),
         (lambda: sor(Stencil((2, 2)), [1.0, 1.0, 1.0, math.nan]), "b: entry 3 is nan"),
         (lambda: sor(Stencil((2, 2)), np.ones(4), tolerance=2.0), "tolerance: 2.0"),
+        (lambda: sor(Stencil((2, 2, 2)), None), r"b: must have shape \(8,\)"),
+        (lambda: cg(Stencil((2, 2, 2)), np.ones(7)), r"b: must have shape \(8,\)"),
         (lambda: ssor_pcg(GOOD, [1.0, 1.0], order="up"), "order: 'up'"),
         (lambda: chebyshev_ssor(GOOD, [1.0, 1.0], smallest=0.0), "smallest: 0.0"),
         (lambda: cyclic_chebyshev([[2, 1, 1], [1, 2, 1], [1, 1, 2]], np.ones(3)), "A: needs two colours"),
