@@ -105,6 +105,7 @@ def _code() -> list[Row]:
     )
     for _ in range(5):
         for function, taken in zip(work, times, strict=True):
+            time.sleep(0.1)  # threads of BLAS spin for a while after a product
             taken.append(_wall(function))
     encode, product, copy, decode, sum_ = (statistics.median(taken) for taken in times)
     limit = max(product * (_S + 1) / _N, copy)

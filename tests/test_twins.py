@@ -109,7 +109,7 @@ from simulators import (
 )
 
 MODULES = (
-    "algos.gradient_codes.code",
+    "algos.gradient_codes.products",
     "algos.linear_solvers.adaptive",
     "algos.linear_solvers.chebyshev",
     "algos.linear_solvers.conjugate_gradients",

@@ -16,16 +16,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from algos.contracts import read_only, whole_number
+from algos.gradient_codes.products import sparse_rows_product, weighted_sum
 from algos.guarantees import guarantee
 
 __all__ = ["GradientCode", "IllConditionedCode", "gradient_code_load"]
 
-_ROWS_AT_ONCE, _BLOCK = 16, 32_768  # of a product with a part of the matrix
-_COLUMNS_AT_ONCE = 4096
 _LARGE_WEIGHT = 1e3
 
 
@@ -127,7 +125,9 @@ class GradientCode:
         if given.ndim < 1 or len(given) != self.n_chunks or given.dtype.kind not in "iufc":
             raise ValueError(f"partials: must be numbers of shape ({self.n_chunks}, ...), got shape {given.shape}")
         flat = given.reshape(self.n_chunks, -1)
-        kind = np.result_type(flat.dtype if flat.dtype.kind in "fc" else np.float64, self._result_kind)
+        if flat.dtype.char not in "fdFD":
+            flat = flat.astype({"e": np.float32, "G": np.complex128}.get(flat.dtype.char, np.float64))
+        kind = np.result_type(flat.dtype, self._result_kind)
         return self._encode(flat, kind).reshape(self._n, *given.shape[1:])
 
     @property
@@ -135,25 +135,7 @@ class GradientCode:
         return np.complex64 if self._matrix.dtype.kind == "c" else np.float32
 
     def _encode(self, partials: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
-        """Workers next to each other share most of their chunks: a few small matrix products."""
-        found = np.empty((self._n, partials.shape[1]), dtype=kind)
-        for first in range(0, self._n, _ROWS_AT_ONCE):
-            rows = self._matrix[first : first + _ROWS_AT_ONCE]
-            used = np.flatnonzero(rows.any(axis=0))
-            if used.size == 0:
-                found[first : first + _ROWS_AT_ONCE] = 0.0
-                continue
-            breaks = np.flatnonzero(np.diff(used) > 1) + 1
-            # Slices, so that no gradient is copied; blocks of columns, which stay in the cache.
-            runs = [slice(int(run[0]), int(run[-1]) + 1) for run in np.split(used, breaks)]
-            weights = [rows[:, run].astype(kind) for run in runs]
-            for low in range(0, partials.shape[1], _BLOCK):
-                columns = slice(low, low + _BLOCK)
-                total = found[first : first + _ROWS_AT_ONCE, columns]
-                np.matmul(weights[0], partials[runs[0], columns], out=total)
-                for weight, run in zip(weights[1:], runs[1:], strict=True):
-                    total += weight @ partials[run, columns]
-        return found
+        return sparse_rows_product(self._matrix, partials, kind)
 
     def decoding_vector(
         self, stragglers: Iterable[int] = (), *, approximate: bool = False, tolerance: float = 1e-6
@@ -234,7 +216,7 @@ class GradientCode:
             return np.asarray(found.reshape(given.shape[1:]))
         total = np.zeros(flat.shape[1], np.float64 if np.abs(weights).max(initial=0.0) > _LARGE_WEIGHT else flat.dtype)
         heard = np.flatnonzero(weights)
-        _weighted_sum(weights[heard].astype(total.dtype), heard, flat, total)
+        weighted_sum(weights[heard].astype(total.dtype), heard, flat, total)
         return total.astype(flat.dtype, copy=False).reshape(given.shape[1:])
 
     def decodable(self, stragglers: Iterable[int]) -> bool:
@@ -289,22 +271,3 @@ def check_size(n_workers: Any, max_stragglers: Any) -> tuple[int, int]:
     if s > n - 1:
         raise ValueError(f"max_stragglers: {s} is above n_workers - 1 = {n - 1}")
     return n, s
-
-
-@njit(cache=True, nogil=True)
-def _weighted_sum(weights, rows, results, total):
-    """Add weights @ results[rows] to total, column block by column block and four rows at a time."""
-    columns, fours = total.size, weights.size - weights.size % 4
-    for first in range(0, columns, _COLUMNS_AT_ONCE):
-        end = min(first + _COLUMNS_AT_ONCE, columns)
-        block = total[first:end]
-        for i in range(0, fours, 4):
-            a, b, c, d = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
-            one, two = results[rows[i], first:end], results[rows[i + 1], first:end]
-            three, four = results[rows[i + 2], first:end], results[rows[i + 3], first:end]
-            for j in range(block.size):
-                block[j] += (a * one[j] + b * two[j]) + (c * three[j] + d * four[j])
-        for i in range(fours, weights.size):
-            weight, row = weights[i], results[rows[i], first:end]
-            for j in range(block.size):
-                block[j] += weight * row[j]

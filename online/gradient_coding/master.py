@@ -303,12 +303,14 @@ def _accepts(scheme, state, late, n_late, r, jobs):
             for i in range(late.size):
                 struck |= late[i] & state.repeating[i]
             return struck == 0
-        too_often = 0
+        too_often, distinct = 0, 0
         for i in range(late.size):
             too_often |= int(late[i]) & int(state.recent[i] >= scheme.burst)
+            distinct += int((state.recent[i] > 0) | (late[i] > 0))
         if too_often != 0:
             return False
-        return scheme.spread == late.size or _lost_job_of(scheme, state, late, r, jobs) < 0
+        # Nobody else can be missing from any part of any job.
+        return distinct <= scheme.spread or _lost_job_of(scheme, state, late, r, jobs) < 0
     recent, distinct = state.recent, 0
     if rule == ARBITRARY:
         most = 0
@@ -332,34 +334,15 @@ def _lost_job_of(scheme, state, late, r, jobs):
     group m of the coded part no more than lambda results are missing.
     """
     window, burst, spread = scheme.window, scheme.burst, scheme.spread
-    rows, n = state.ring.shape
-    deepest, counting, counts = min(window + burst - 2, r), spread < n and scheme.groups.size == 0, state.counts
-    grouped = scheme.groups.size > 0
+    n, deepest, counts = state.recent.size, min(scheme.window + scheme.burst - 2, r), state.counts
+    counting, grouped = spread < n and scheme.groups.size == 0, scheme.groups.size > 0
     lost = -1
-    if counting:
-        counts[:, :] = 0
+    counts[:, :] = 0
     for i in range(n):
-        x = late[i]
-        if x == 0 and state.recent[i] == 0:
-            continue
-        f = 0
-        for k in range(deepest + 1):
-            if k > 0:
-                f += int(state.ring[(r - k) % rows, i])
-            if r - k >= jobs:
-                continue
-            if f + x > burst and (lost < 0 or r - k < lost):
-                lost = r - k
-            if counting:
-                m = max(0, k - (window - 1))
-                if m == k - (window - 1):
-                    if m < burst and (x == 1 or f >= m + 1):
-                        counts[k, m] += 1
-                    m += 1
-                end = min(burst, f + x)
-                while m < end:  # those with f + x >= m + 1
-                    counts[k, m] += 1
-                    m += 1
+        if late[i] != 0 or state.recent[i] > 0:
+            oldest = _tally(scheme, state, i, int(late[i]), 1, r, jobs)
+            if oldest >= 0 and (lost < 0 or oldest < lost):
+                lost = oldest
     if counting:
         for k in range(deepest + 1):
             if r - k < jobs:
@@ -375,6 +358,31 @@ def _lost_job_of(scheme, state, late, r, jobs):
                     lost = r - k
                     break
     return lost
+
+
+@njit(cache=True, nogil=True)
+def _tally(scheme, state, i, x, sign, r, jobs):
+    """Add worker i to the counts of those missing from part m of job r - k; the oldest job with more than B rounds."""
+    window, burst, rows, counts, f, oldest = scheme.window, scheme.burst, state.ring.shape[0], state.counts, 0, -1
+    place = r % rows
+    for k in range(min(window + burst - 2, r) + 1):
+        if k > 0:
+            place = place - 1 if place > 0 else rows - 1
+            f += int(state.ring[place, i])
+        if r - k >= jobs:
+            continue
+        if f + x > burst:
+            oldest = r - k
+        m = max(0, k - (window - 1))
+        if m == k - (window - 1):
+            if m < burst and (x == 1 or f >= m + 1):
+                counts[k, m] += sign
+            m += 1
+        end = min(burst, f + x)
+        while m < end:  # those with f + x >= m + 1
+            counts[k, m] += sign
+            m += 1
+    return oldest
 
 
 @njit(cache=True, nogil=True)
@@ -457,7 +465,11 @@ def _wait_until(scheme, state, n_late, r, jobs):
 
 @njit(cache=True, nogil=True)
 def _search(scheme, state, n_late, r, jobs):
-    """The same for any rule, by bisection: fewer stragglers are never worse."""
+    """The same for the exact rule of M-SGC: fewer stragglers are never worse.
+
+    Where missing results are counted, the stragglers join from the slowest on until they are too many; where workers
+    repeat one another, by bisection.
+    """
     late, trial, times = state.late, state.trial, state.times
     found = 0
     for i in range(times.size):
@@ -472,6 +484,19 @@ def _search(scheme, state, n_late, r, jobs):
             order[b + 1] = order[b]
             b -= 1
         order[b + 1] = worker
+    if scheme.groups.size == 0:
+        state.counts[:, :] = 0
+        for i in range(times.size):
+            if state.recent[i] > 0:
+                _tally(scheme, state, i, 0, 1, r, jobs)
+        for a in range(n_late - 1, 0, -1):
+            worker = order[a]
+            if state.recent[worker] > 0:
+                _tally(scheme, state, worker, 0, -1, r, jobs)
+            _tally(scheme, state, worker, 1, 1, r, jobs)
+            if state.counts.max() > scheme.spread:
+                return times[worker]
+        return times[order[0]]
     low, high = 0, n_late - 1  # to wait for the last is always enough
     while low < high:
         middle = (low + high) // 2

@@ -165,6 +165,27 @@ def test_the_weighted_sum_of_many_columns():
     np.testing.assert_allclose(code.decode(code.encode(partials), [0, 4]), partials.sum(axis=0), atol=1e-9)
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble, np.complex64, np.complex128, int])
+def test_gradients_of_any_precision_on_threads(kind, monkeypatch):
+    monkeypatch.setattr("algos.gradient_codes.products._WORTH_THREADS", 0)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    partials = (10 * rng(3).standard_normal((13, 9001))).astype(kind)
+    for code in (CyclicRandomCode(13, 5, rng(2)), PolynomialCode(13, 5)):
+        expected = code.matrix @ partials.astype(np.complex128 if np.dtype(kind).kind == "c" else np.float64)
+        found = code.encode(partials)
+        single = np.dtype(kind) in (np.float16, np.float32, np.complex64)
+        assert found.dtype == _precision(expected, single)
+        np.testing.assert_allclose(found, expected, atol=(1e-5 if single else 1e-13) * np.abs(expected).max())
+        monkeypatch.setattr("os.cpu_count", lambda: 1)
+        assert code.encode(partials).tobytes() == found.tobytes()
+
+
+def _precision(values, single):
+    if values.dtype.kind == "c":
+        return np.complex64 if single else np.complex128
+    return np.float32 if single else np.float64
+
+
 def test_a_set_met_again_is_not_solved_again():
     code = CyclicRandomCode(6, 2, rng(2))
     assert code.decoding_vector([1, 2]) is code.decoding_vector([2, 1])
