@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 PACKAGES = (
-    *("algos", "algos.gradient_codes", "algos.linear_solvers", "bandits", "online", "online.gradient_coding"),
-    *("online.paging", "online.sor_tuning", "optimization", "simulators", "simulators.linear_systems"),
-    *("simulators.stragglers", "experiments"),
+    *("algos", "algos.gradient_codes", "algos.knapsack", "algos.linear_solvers", "bandits", "online"),
+    *("online.autobidding", "online.gradient_coding", "online.paging", "online.sor_tuning", "optimization"),
+    *("simulators", "simulators.auctions", "simulators.linear_systems", "simulators.stragglers", "experiments"),
 )
 HEAVY = ("cvxpy", "pandas", "matplotlib", "pyarrow", "dask", "networkx", "scipy.stats", "dp_accounting")
 

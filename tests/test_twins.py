@@ -110,6 +110,8 @@ from simulators import (
 
 MODULES = (
     "algos.gradient_codes.products",
+    "algos.knapsack.positions",
+    "algos.knapsack.solve",
     "algos.linear_solvers.adaptive",
     "algos.linear_solvers.chebyshev",
     "algos.linear_solvers.conjugate_gradients",
@@ -158,6 +160,8 @@ MODULES = (
     "bandits.ucb_variance",
     "bandits.uniform",
     "bandits.weighted_tallying",
+    "online.autobidding.bidders",
+    "online.autobidding.learning",
     "online.gradient_coding.master",
     "online.paging.arrivals",
     "online.paging.classical",
@@ -177,6 +181,7 @@ MODULES = (
     "simulators.adversarial",
     "simulators.arms",
     "simulators.arrival_predictors",
+    "simulators.auctions.points",
     "simulators.bit_predictors",
     "simulators.contextual",
     "simulators.linear_arms",

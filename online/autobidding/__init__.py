@@ -1,6 +1,40 @@
-"""Budgets of advertising channels under a common budget and a target for the return."""
+"""Budgets of advertising channels under a common budget and a target for the return; bidders inside a channel."""
 
+from online.autobidding.baselines import (
+    ExploreThenCommitSplit,
+    FixedSplit,
+    GreedyMarginal,
+    JointBandit,
+    ProportionalSplit,
+    concave_majorant,
+)
 from online.autobidding.benchmarks import ch_opt_avg, ch_opt_period, ch_opt_targets, gl_opt
+from online.autobidding.bidders import (
+    AdaptivePacing,
+    AuctionBidder,
+    DualMirrorDescent,
+    PIDPacing,
+    RoSPacing,
+    TwoConstraintPacing,
+    UniformMultiplier,
+)
+from online.autobidding.bounds import (
+    RoundCertificate,
+    budget_bound,
+    cap_gap_example,
+    clean_event_probability,
+    degradation_estimate,
+    dual_cap,
+    dual_mirror_descent_bound,
+    dual_violation_bound,
+    lever_gap_example,
+    min_horizon,
+    regret_bound,
+    roi_slack_bound,
+    round_certificate,
+    safe_mode_bound,
+    stop_gap_estimate,
+)
 from online.autobidding.goals import Market, SlaterError, best_fallback, beta_max
 from online.autobidding.runs import Session
 from online.autobidding.sgd_ucb import (
@@ -9,23 +43,53 @@ from online.autobidding.sgd_ucb import (
     BudgetLearner,
     FullInformationDual,
     ResolvingHull,
+    ThompsonDual,
     budget_grid,
 )
 
 __all__ = [
     "SGDUCB",
+    "AdaptivePacing",
+    "AuctionBidder",
     "BernsteinSGDUCB",
     "BudgetLearner",
+    "DualMirrorDescent",
+    "ExploreThenCommitSplit",
+    "FixedSplit",
     "FullInformationDual",
+    "GreedyMarginal",
+    "JointBandit",
     "Market",
+    "PIDPacing",
+    "ProportionalSplit",
     "ResolvingHull",
+    "RoSPacing",
+    "RoundCertificate",
     "Session",
     "SlaterError",
+    "ThompsonDual",
+    "TwoConstraintPacing",
+    "UniformMultiplier",
     "best_fallback",
     "beta_max",
+    "budget_bound",
     "budget_grid",
+    "cap_gap_example",
     "ch_opt_avg",
     "ch_opt_period",
     "ch_opt_targets",
+    "clean_event_probability",
+    "concave_majorant",
+    "degradation_estimate",
+    "dual_cap",
+    "dual_mirror_descent_bound",
+    "dual_violation_bound",
     "gl_opt",
+    "lever_gap_example",
+    "min_horizon",
+    "regret_bound",
+    "roi_slack_bound",
+    "round_certificate",
+    "safe_mode_bound",
+    "stop_gap_estimate",
 ]

@@ -25,6 +25,7 @@ __all__ = [
     "FULL_INFORMATION",
     "HULL",
     "SCHEDULE",
+    "THOMPSON",
     "UCB",
     "LearnerState",
     "Problem",
@@ -35,7 +36,7 @@ __all__ = [
     "respond",
 ]
 
-UCB, BERNSTEIN, FULL_INFORMATION, HULL, SCHEDULE = range(5)
+UCB, BERNSTEIN, FULL_INFORMATION, HULL, THOMPSON, SCHEDULE = range(6)
 LAM, MU, S1, S2, PERIOD, STOPPED, LEARNS = range(7)  # places in `LearnerState.numbers`
 
 
@@ -93,17 +94,15 @@ def open_learner(channels, arms, lam, mu):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def play(problem, state, block, first, uniforms, schedule, budgets, conversions, spends, path):
+def play(problem, state, block, first, rng, schedule, budgets, conversions, spends, path):
     """Play the periods ``first``, ``first + 1``... of a block, one for each row of the arrays that are written.
 
-    ``uniforms`` (one number a period, read by HULL alone) and ``schedule`` (a row of budgets a period, read by SCHEDULE
-    alone) may be empty otherwise. Written are budgets, conversions and spends, (n, M), and ``path``, (n, 3): lambda, mu
-    and S1 after each period.
+    ``schedule`` (a row of budgets a period, read by SCHEDULE alone) may be empty otherwise. Written are budgets,
+    conversions and spends, (n, M), and ``path``, (n, 3): lambda, mu and S1 after each period.
     """
     channels = state.chosen.size
     for row in range(budgets.shape[0]):
-        uniform = uniforms[row] if uniforms.size > 0 else 0.0
-        decide(problem, state, uniform, schedule, row, budgets)
+        decide(problem, state, rng, schedule, row, budgets)
         for j in range(channels):
             value, spend = respond(block, first + row, j, budgets[row, j])
             conversions[row, j], spends[row, j] = value, spend
@@ -111,11 +110,11 @@ def play(problem, state, block, first, uniforms, schedule, budgets, conversions,
             _learn_all(problem, state, block, first + row)
         digest(problem, state, row, budgets, conversions, spends)
         path[row, 0], path[row, 1], path[row, 2] = state.numbers[LAM], state.numbers[MU], state.numbers[S1]
-        hold(problem, state, block, schedule, uniforms)
+        hold(problem, state, block, schedule, rng)
 
 
 @njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
-def decide(problem, state, uniform, schedule, row, budgets):
+def decide(problem, state, rng, schedule, row, budgets):
     """Write the budgets of the next period into the row, in the user's currency."""
     numbers, chosen, arms = state.numbers, state.chosen, problem.arms
     channels, t = chosen.size, int(numbers[PERIOD]) + 1
@@ -126,8 +125,10 @@ def decide(problem, state, uniform, schedule, row, budgets):
     hulls = problem.rule == HULL and t > arms.size
     explores = t <= arms.size and problem.rule != FULL_INFORMATION
     price = (numbers[LAM] * problem.target + numbers[MU]) / (1.0 + numbers[LAM])
+    if problem.rule == THOMPSON and not (falls_back or explores):
+        _draw_means(problem, state, rng)
     if hulls and not falls_back:
-        _choose_on_hulls(problem, state, uniform, t)
+        _choose_on_hulls(problem, state, rng.random(), t)
     for j in range(channels):
         if falls_back:
             chosen[j] = -1
@@ -141,7 +142,7 @@ def decide(problem, state, uniform, schedule, row, budgets):
             elif not hulls:
                 chosen[j] = _best_arm(state.optimistic, j, arms, price)
             budgets[row, j] = arms[chosen[j]] * problem.money
-    hold(numbers, chosen, arms, schedule, budgets, state)
+    hold(numbers, chosen, arms, schedule, budgets, state, rng)
 
 
 @njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
@@ -218,6 +219,15 @@ def _learn_all(problem, state, block, t):
             state.counts[j, k] += 1.0
             state.means[j, k] += (value - state.means[j, k]) / state.counts[j, k]
             state.optimistic[j, k] = state.means[j, k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _draw_means(problem, state, rng):
+    """Draw every arm's mean from a normal law around its own, with the radius's scale."""
+    for j in range(state.chosen.size):
+        for k in range(problem.arms.size):
+            spread = problem.radius / math.sqrt(state.counts[j, k])
+            state.optimistic[j, k] = state.means[j, k] + spread * rng.standard_normal()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -18,7 +18,6 @@ from online.autobidding.learning import LearnerState, Problem
 __all__ = ["Journal", "Session", "open_run", "periods_before_stop", "play_market", "trajectory"]
 
 _AT_ONCE = 2**14  # periods
-_NOTHING = np.empty(0)
 _NO_PLAN = np.empty((0, 0))
 
 
@@ -43,7 +42,7 @@ class Session:
     goes on from it with the same bits.
     """
 
-    def __init__(self, problem: Problem, state: LearnerState, rng: np.random.Generator | None) -> None:
+    def __init__(self, problem: Problem, state: LearnerState, rng: np.random.Generator) -> None:
         self._problem, self._state, self._rng = problem, state, rng
         self._asked: NDArray[np.float64] | None = None
 
@@ -73,10 +72,9 @@ class Session:
         if self.period >= self._problem.horizon:
             raise ValueError(f"ask: the horizon of {self._problem.horizon} periods is over")
         if self._asked is None:
-            uniform = self._rng.random() if self._problem.rule == learning.HULL and self._rng is not None else 0.0
             budgets = np.empty((1, self._state.chosen.size))
             plan = _NO_PLAN if planned is None else np.array([planned], dtype=np.float64)
-            learning.decide(self._problem, self._state, uniform, plan, 0, budgets)
+            learning.decide(self._problem, self._state, self._rng, plan, 0, budgets)
             self._asked = budgets[0]
         return self._asked.copy()
 
@@ -120,7 +118,7 @@ class Session:
             "cap": None if self._problem.cap == math.inf else self._problem.cap,
         }
         found["asked"] = None if self._asked is None else self._asked.tolist()
-        found["rng"] = None if self._rng is None else self._rng.bit_generator.state
+        found["rng"] = self._rng.bit_generator.state
         return found
 
     @staticmethod
@@ -137,12 +135,9 @@ class Session:
                 np.array(state[name], dtype=np.int64 if name in integers else np.float64)
                 for name in LearnerState._fields
             ]
-            rng = None
-            if state["rng"] is not None:
-                generator = getattr(np.random, state["rng"]["bit_generator"])()
-                generator.state = state["rng"]
-                rng = np.random.Generator(generator)
-            session = Session(problem, LearnerState(*arrays), rng)
+            generator = getattr(np.random, state["rng"]["bit_generator"])()
+            generator.state = state["rng"]
+            session = Session(problem, LearnerState(*arrays), np.random.Generator(generator))
             session._asked = None if state["asked"] is None else np.array(state["asked"], dtype=np.float64)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"state: not one of a session: {error}") from None
@@ -174,9 +169,8 @@ def play_market(
             if plan is not None:
                 schedule = np.ascontiguousarray(plan(first + done, journal), dtype=np.float64)[: count - done]
                 end = done + len(schedule)
-            uniforms = own.random(end - done) if problem.rule == learning.HULL else _NOTHING
             rows = journal.rows(first + done, first + end)
-            learning.play(problem, state, block, done, uniforms, schedule, *rows)
+            learning.play(problem, state, block, done, own, schedule, *rows)
             done = end
         first += count
     return journal

@@ -23,7 +23,15 @@ from online.autobidding.goals import Distribution, best_fallback, beta_max, chec
 from online.autobidding.learning import LearnerState, Problem
 from online.autobidding.runs import Session, open_run, play_market, trajectory
 
-__all__ = ["SGDUCB", "BernsteinSGDUCB", "BudgetLearner", "FullInformationDual", "ResolvingHull", "budget_grid"]
+__all__ = [
+    "SGDUCB",
+    "BernsteinSGDUCB",
+    "BudgetLearner",
+    "FullInformationDual",
+    "ResolvingHull",
+    "ThompsonDual",
+    "budget_grid",
+]
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Given = Annotated[Positive | None, Field(kw_only=True)]
@@ -128,7 +136,7 @@ class BudgetLearner:
         """
         periods, own, nature = open_run(horizon, market, rng, world, type(self).__name__)
         problem, state = self._open(market.n_channels, periods, known_distribution(market), market)
-        journal = play_market(market, problem, state, own, nature, self._plan(market, problem, state))
+        journal = play_market(market, problem, state, own, nature, self._plan(market, problem, state, own))
         return trajectory(
             journal,
             problem,
@@ -163,17 +171,17 @@ class BudgetLearner:
             Where fallback, slack and value bound come from if they are not given.
         """
         channels, periods = whole_number(n_channels, "n_channels", 1), whole_number(horizon, "horizon", 1)
-        if self._rule == learning.HULL:
-            check_generator(rng, type(self).__name__)
+        randomises = self._rule in (learning.HULL, learning.THOMPSON)
+        own = check_generator(rng, type(self).__name__) if randomises or rng is not None else np.random.default_rng(0)
         known = None if market is None else known_distribution(market)
-        return Session(*self._open(channels, periods, known, market), rng)
+        return Session(*self._open(channels, periods, known, market), own)
 
     @staticmethod
     def resume(state: Mapping[str, Any]) -> Session:
         """Go on with a session from its ``state()``."""
         return Session.of(state)
 
-    def _plan(self, market: Any, problem: Problem, state: LearnerState) -> Any:
+    def _plan(self, market: Any, problem: Problem, state: LearnerState, rng: np.random.Generator) -> Any:
         return None
 
     def _radius(self, preset: Mapping[str, float]) -> float:
@@ -360,6 +368,19 @@ class FullInformationDual(BudgetLearner):
     """
 
     _rule = learning.FULL_INFORMATION
+
+
+@description
+class ThompsonDual(SGDUCB):
+    """The same loop with means drawn from normal laws, N(mean, s^2 / N), in place of upper confidence bounds.
+
+    Parameters
+    ----------
+    budget, roi_target, preset, ...
+        As for `SGDUCB`; ``radius_scale`` is s, in units of the value bound.
+    """
+
+    _rule = learning.THOMPSON
 
 
 @description

@@ -64,11 +64,17 @@ def period_responses(items: Items, periods: int, *, own_bids: bool = False) -> C
 @njit(cache=True, nogil=True)
 def _accumulate(first, starts, value, cost, realised, own_bids, spends, values):
     for t in range(first.size - 1):
-        at, spend, total, expected = starts[t], 0.0, 0.0, 0.0
+        at, spend, total, expected, multiple, tie = starts[t], 0.0, 0.0, 0.0, 0.0, starts[t] + 1
         for i in range(first[t], first[t + 1]):
             total += realised[i]
             expected += value[i]
-            # A multiple k >= cost / value wins the item; it pays k for each unit of (expected) value won.
-            spend = max(spend, cost[i] / value[i] * expected) if own_bids else spend + cost[i]
             at += 1
+            if own_bids:
+                # A multiple k >= cost / value wins the item, and pays k for each unit of (expected) value won.
+                if cost[i] / value[i] > multiple * (1.0 + 1e-12):
+                    multiple, tie = cost[i] / value[i], at
+                spend = max(spend, multiple * expected)
+                spends[tie:at] = spend  # items of the same ratio are won together
+            else:
+                spend += cost[i]
             spends[at], values[at] = spend, total
