@@ -94,7 +94,7 @@ def beta_max(distribution: Distribution, fallback: float, roi_target: float) -> 
     return worst / fallback - roi_target * len(distribution)
 
 
-def best_fallback(distribution: Distribution, roi_target: float, budget: float) -> Fallback:
+def best_fallback(distribution: Distribution, roi_target: float, budget: float, *, share: float = 0.999) -> Fallback:
     """The fallback budget that repays a violated target fastest: argmax_u [sum_j min_z V_j(u; z) - gamma M u].
 
     Parameters
@@ -102,16 +102,20 @@ def best_fallback(distribution: Distribution, roi_target: float, budget: float) 
     distribution, roi_target
         As for `beta_max`.
     budget : float > 0
-        rho; u is below rho / M.
+        rho.
+    share : float in (0, 1)
+        u is at most this share of rho / M. Near 1 the fallback uses up the budget, and the guard must fire at once.
 
     Returns
     -------
     Fallback
         u and ``beta_max(u)``. The minimum of concave piecewise-linear curves has its corners where one of them has its
-        own or two cross: both are tried, and 0.999 rho / M.
+        own or two cross: both are tried, and the largest one.
     """
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"share: {share!r} is not in (0, 1)")
     channels = len(distribution)
-    end = 0.999 * budget / channels
+    end = share * budget / channels
     corners = [np.array([end])]
     for _, curves in distribution:
         own = np.unique(np.concatenate([curve.spends for curve in curves]).astype(np.float64))

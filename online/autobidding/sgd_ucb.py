@@ -36,6 +36,7 @@ __all__ = [
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Given = Annotated[Positive | None, Field(kw_only=True)]
 
+_SHARE = 0.5  # of rho / M, the largest fallback that is chosen
 _PAPER, _TUNED = {"step": 1.0, "radius": 1.0}, {"step": 5.0, "radius": 0.05}
 
 
@@ -194,17 +195,16 @@ class BudgetLearner:
         if self.budget == 0.0:
             return self._open_without_money(channels, periods)
         preset, rho = _TUNED if self.preset == "tuned" else _PAPER, self.budget
-        bound = self._value_bound(distribution, market)
         fallback = self.fallback
         if fallback is None:
             if distribution is None:
                 raise ValueError(
                     "fallback: the market does not tell its distribution; give a budget u for each channel"
                 )
-            fallback = best_fallback(distribution, self.roi_target, rho).budget
+            fallback = best_fallback(distribution, self.roi_target, rho, share=_SHARE).budget
         if not fallback < rho / channels:
             raise ValueError(f"fallback: {fallback:g} is not in (0, {rho / channels:g}), the budget for each channel")
-        slack = self.slack
+        bound, slack = self._value_bound(distribution, market), self.slack
         if self.guard == "both":
             slack = check_slack(distribution, fallback, slack, self.roi_target)
         elif slack is None and distribution is not None:
@@ -284,7 +284,8 @@ class SGDUCB(BudgetLearner):
         Values for what is not given: ``step = radius_scale = 1`` as in the paper, or ``5`` and ``0.05``, chosen by the
         experiments of this project; see `experiments.papers.autobidding`.
     fallback : float in (0, rho / M)
-        u, the budget of every channel once the guard has fired; `best_fallback` where the market is known.
+        u, the budget of every channel once the guard has fired; where the market is known `best_fallback`, at most half
+        of rho / M, so that the budget leaves room to learn.
     slack : float > 0
         beta, how much the fallback is above the target in the worst period, per unit of u: sum_j min_z V_j(u; z) -
         gamma M u >= beta u. `beta_max` where the market is known.
