@@ -7,6 +7,7 @@ exit code 1.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -322,6 +323,70 @@ def gradient_coding(
     for sentence in findings[0].summary:
         print(sentence)
     print(f"report: {path}")
+
+
+@app.command()
+def autobidding(
+    log: Annotated[
+        Path, typer.Argument(help="What could have been bought, with value and cost: CSV (also .gz, .zst) or Parquet.")
+    ],
+    budget: Annotated[float, typer.Option(help="Budget for the whole log; none if omitted.")] = math.inf,
+    roi: Annotated[float, typer.Option(help="Target for value per unit of spend (not profit).")] = 0.0,
+    lower: Annotated[
+        list[str] | None, typer.Option(help="CHANNEL=AMOUNT, the least it must spend; repeatable.")
+    ] = None,
+    upper: Annotated[list[str] | None, typer.Option(help="CHANNEL=AMOUNT, the most it may spend; repeatable.")] = None,
+    every_period: Annotated[
+        bool, typer.Option("--every-period", help="The budget is for each period of the log, and not carried over.")
+    ] = False,
+    layout: Annotated[str, typer.Option(help="Columns of the log: auto, plain, auctionnet or bat.")] = "auto",
+    channel: Annotated[str | None, typer.Option(help="Column that names the channels.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results; one named after the question if omitted.")
+    ] = None,
+) -> None:
+    """Split a budget over the channels of your auction log: the optimum, what binds, and why."""
+    from experiments.budget_split import BudgetChoice
+    from experiments.report import write_report
+    from experiments.runner import results, run_experiments
+
+    choice = BudgetChoice(
+        log,
+        budget=budget,
+        roi=roi,
+        lower=_bounds("lower", lower),
+        upper=_bounds("upper", upper),
+        every_period=every_period,
+        layout=layout,
+        channel=channel,
+    )
+    if out is None:
+        key = hashlib.sha256(repr(choice.parameters()).encode()).hexdigest()[:8]
+        out = Path(f"regretlab-autobidding-{key}")
+    with _progress(lines=True) as progress:
+        store = run_experiments([choice], out, seed=0, workers=1, progress=progress)
+    for table in choice.tables(results(store, choice)):
+        _print_table(table)
+    path, findings = write_report(store)
+    for sentence in findings[0].summary:
+        print(sentence)
+    print(f"report: {path}")
+    if choice.split.status == "infeasible":
+        raise typer.Exit(1)
+
+
+def _bounds(side: str, given: list[str] | None) -> dict[str, float]:
+    """Amounts by channel from words like ``search=100``."""
+    found = {}
+    for word in given or []:
+        name, equals, amount = word.rpartition("=")
+        try:
+            found[name] = float(amount)
+        except ValueError:
+            equals = ""
+        if not equals or not name:
+            raise ValueError(f"--{side}: {word!r} is not CHANNEL=AMOUNT")
+    return found
 
 
 @app.command()

@@ -119,11 +119,14 @@ def results(store: Store, experiment: Experiment) -> pd.DataFrame:
 
 def experiments_of(store: Store) -> list[Experiment]:
     """The experiments that a store was made by, rebuilt from its manifest."""
+    from experiments.budget_split import BudgetChoice
     from experiments.scheme_choice import SchemeChoice
     from experiments.solver_choice import SolverChoice
     from experiments.trace_comparison import TraceComparison
 
-    from_input = {kind.name: kind.from_parameters for kind in (TraceComparison, SolverChoice, SchemeChoice)}
+    from_input = {
+        kind.name: kind.from_parameters for kind in (TraceComparison, SolverChoice, SchemeChoice, BudgetChoice)
+    }
     rebuilt: list[Experiment] = []
     for name, made_from in store.manifest["experiments"].items():
         if name in from_input:

@@ -20,7 +20,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
-from algos.arrays import PositiveVector
+from algos.arrays import Probabilities
 from algos.contracts import NonNegative, Trajectory, check_generator, checkpoint_rounds, description, whole_number
 
 __all__ = [
@@ -356,9 +356,10 @@ class PIDPacing(AuctionBidder):
     ----------
     budget_rate : float > 0
         rho, budget per auction, never exceeded.
-    traffic : float vector > 0, optional
-        Relative traffic of equally long parts of the horizon: the ideal curve follows its cumulative share. Without it
-        the ideal is a straight line over the auctions.
+    ideal : float vector in [0, 1], optional
+        Share of the budget that should be spent after each of equally many auctions, not decreasing, at least two
+        numbers; the first is before any auction. A straight line over the auctions, which follows the traffic, when
+        omitted.
     gains : (kp, ki, kd), each >= 0
         Of the error, its sum and its change.
     start : float > 0
@@ -368,7 +369,7 @@ class PIDPacing(AuctionBidder):
     """
 
     budget_rate: Positive
-    traffic: PositiveVector | None = None
+    ideal: Probabilities | None = None
     gains: tuple[NonNegative, NonNegative, NonNegative] = Field(default=(1.0, 0.05, 0.1), kw_only=True)
     start: Annotated[Positive, Field(kw_only=True)] = 1.0
     update_every: Annotated[int, Field(ge=1, kw_only=True)] = 50
@@ -379,12 +380,16 @@ class PIDPacing(AuctionBidder):
             PID, rate=self.budget_rate, multiplier=self.start, gains=self.gains, buffer=float(self.update_every)
         )
 
+    @model_validator(mode="after")
+    def _rises(self) -> PIDPacing:
+        if self.ideal is not None and (self.ideal.size < 2 or np.any(np.diff(self.ideal) < 0)):
+            raise ValueError("ideal: must be at least two numbers that do not decrease")
+        return self
+
     def _ideal(self, horizon: int) -> NDArray[np.float64]:
         """Share of the budget that should be spent before each auction; shape (T + 1,)."""
-        if self.traffic is None:
-            return np.linspace(0.0, 1.0, horizon + 1)
-        share = np.cumsum(np.append(0.0, self.traffic)) / self.traffic.sum()
-        return np.interp(np.linspace(0.0, 1.0, horizon + 1), np.linspace(0.0, 1.0, share.size), share)
+        at = np.linspace(0.0, 1.0, horizon + 1)
+        return at if self.ideal is None else np.interp(at, np.linspace(0.0, 1.0, self.ideal.size), self.ideal)
 
 
 def _rate(given: float | None) -> float:

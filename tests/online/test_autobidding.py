@@ -538,6 +538,7 @@ def test_charging_what_is_spent():
         (lambda m: AdaptivePacing(0.0), "budget_rate = 0.0"),
         (lambda m: AdaptivePacing(1.0, start=2.0, cap=1.0), "start = 2.0: must be at most the cap"),
         (lambda m: DualMirrorDescent(1.0, "entropy", start=0.0), "start = 0"),
+        (lambda m: PIDPacing(1.0, [1.0, 0.5]), "ideal: must be at least two numbers"),
         (lambda m: RoSPacing(1.0).run(([1.0], [np.nan]), 1, rng()), "prices: must be at least 1 finite"),
         (lambda m: RoSPacing(1.0).run(([1.0], [1.0]), 2, rng()), "values: must be at least 2 finite"),
         (lambda m: RoSPacing(1.0).run(([1.0], [1.0]), 1, rng(), pricing="x"), "pricing: 'x'"),
@@ -597,7 +598,7 @@ def test_budgets_of_pacers_are_never_exceeded(seed, auctions, rate):
         TwoConstraintPacing(rate, 1.5, "least"),
         TwoConstraintPacing(rate, 1.5, "sequential"),
         PIDPacing(rate),
-        PIDPacing(rate, [1.0, 3.0, 2.0]),
+        PIDPacing(rate, [0.0, 0.1, 0.7, 1.0]),
         UniformMultiplier(2.0, budget_rate=rate),
     )
     for bidder in bidders:
