@@ -39,15 +39,11 @@ def _scaling(results: pd.DataFrame) -> NamedFigure:
             mean, error = (part.to_numpy(float) * horizons for part in (mine.mean(), mine.sem()))
             label = f"market {setting[0]}, target {setting[1]:g}, eta {setting[3]:g}/√T, u = {setting[4]:g}"
             draw_band(axes, horizons, mean, mean - 2 * error, mean + 2 * error, label=label, **line_style(place))
-        start = axes.get_ylim()[0]
         ends = np.array([1e3, 3e5])
-        axes.plot(ends, 2 * start * (ends / 1e3) ** (2 / 3), color="0.4", linestyle="--", label="slope 2/3")
-        axes.set(xscale="log", yscale="log", xlabel="periods T", title=f"radius factor {radius:g}")
+        axes.plot(ends, 60 * (ends / 1e3) ** (2 / 3), color="0.4", linestyle="--", label="slope 2/3")
+        axes.set(xscale="log", yscale="log", xlabel="periods T", title=f"radius factor {radius:g}", ylim=(15, 3e6))
         axes.legend(loc="upper left", fontsize=8)
     panels[0].set_ylabel("regret / optimum of a period")
-    low = min(axes.get_ylim()[0] for axes in panels)
-    for axes in panels:
-        axes.set_ylim(low, 8e5)
     caption = (
         "E1: mean regret of SGD-UCB against the best budgets, in units of a period's optimum with two standard errors. "
         "The rate of 2/3 shows where the radius is matched to the noise; with the paper's, exploration dominates."
@@ -68,7 +64,7 @@ def _learners(results: pd.DataFrame) -> NamedFigure:
             axes.plot(curve.index, curve.to_numpy(float), label=algorithm, **style)
         axes.axhline(0, color="0.4", linewidth=1)
         axes.set(xscale="log", title=f"market {instance}", xlim=(10, here["period"].max()))
-        axes.set_ylim(-0.25, 1.0)
+        axes.set_ylim(-0.25, 0.7)
     for axes in panels[2:]:
         axes.set_xlabel("period t")
     for axes in panels[::2]:

@@ -361,7 +361,8 @@ class PIDPacing(AuctionBidder):
         numbers; the first is before any auction. A straight line over the auctions, which follows the traffic, when
         omitted.
     gains : (kp, ki, kd), each >= 0
-        Of the error, its sum and its change.
+        Of the error, its sum and its change. The update multiplies, and so sums errors up by itself: with ki > 0 it
+        swings.
     start : float > 0
         The first k.
     update_every : int >= 1
@@ -370,7 +371,7 @@ class PIDPacing(AuctionBidder):
 
     budget_rate: Positive
     ideal: Probabilities | None = None
-    gains: tuple[NonNegative, NonNegative, NonNegative] = Field(default=(1.0, 0.05, 0.1), kw_only=True)
+    gains: tuple[NonNegative, NonNegative, NonNegative] = Field(default=(0.1, 0.0, 0.5), kw_only=True)
     start: Annotated[Positive, Field(kw_only=True)] = 1.0
     update_every: Annotated[int, Field(ge=1, kw_only=True)] = 50
 
