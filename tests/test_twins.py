@@ -21,6 +21,7 @@ from algos import (
     predictions,
 )
 from algos.kernels import interpreted
+from algos.knapsack import knapsack, slot_increments
 from algos.optimal_design import rank_of_rows
 from bandits import (
     DPBAI,
@@ -59,6 +60,20 @@ from bandits import (
     UCBTuned,
     UniformRandom,
 )
+from online.autobidding import (
+    SGDUCB,
+    AdaptivePacing,
+    BernsteinSGDUCB,
+    DualMirrorDescent,
+    FixedSplit,
+    FullInformationDual,
+    PIDPacing,
+    ResolvingHull,
+    RoSPacing,
+    ThompsonDual,
+    TwoConstraintPacing,
+    UniformMultiplier,
+)
 from online.paging import (
     ARC,
     FIFO,
@@ -89,12 +104,15 @@ from online.paging import (
     mark0_instance_bound,
 )
 from simulators import (
+    AuctionChannel,
     AugmentedMissingPage,
     BernoulliArms,
     BernoulliLinearArms,
     BetaLinearArms,
+    CurveChannel,
     HistoryBits,
     LognormalArrivals,
+    Market,
     MissingPage,
     NoisyBeladyBits,
     PLECOArrivals,
@@ -105,6 +123,7 @@ from simulators import (
     UniformLinearArms,
     ZipfTrace,
     page_ids,
+    synthetic_market,
     traces,
 )
 
@@ -421,3 +440,56 @@ def test_page_adversaries(k, more, length, seed):
                 lambda p=policy, a=adversary: a.against(p, length, np.random.default_rng(seed), compiled=False)
             )
             assert fast.fingerprint() == slow.fingerprint(), (policy, adversary)
+
+
+@pytest.mark.xdist_group("online")
+@settings(max_examples=5)
+@given(st.integers(0, 2**32), st.integers(1, 60), st.sampled_from([0.9, 1.0]))
+def test_learners_of_budgets(seed, horizon, target):
+    market = Market(
+        {
+            **synthetic_market(seed % 5).channels,
+            "first": AuctionChannel(3, pricing="first-price"),
+            "vcg": AuctionChannel(3, 3, pricing="vcg", rates=[0.5, 0.2]),
+            "hill": CurveChannel("hill", 0.5, 0.5, noise=0.1),
+            "power": CurveChannel("power", 0.5, 0.5),
+            "logarithm": CurveChannel("logarithm", 0.5, 0.5),
+            "saturation": CurveChannel("saturation", 0.5, 0.5),
+        }
+    )
+    known = {"fallback": 0.1, "value_bound": 3.0, "guard": "budget", "cap": "none"}
+    learners = [kind(1.0, target, preset="tuned", **known) for kind in (SGDUCB, BernsteinSGDUCB, ResolvingHull)]
+    learners += [ThompsonDual(1.0, target, buffer=0.5, **known), FullInformationDual(1.0, target, **known)]
+    learners += [FixedSplit(1.0, target, **known)]
+
+    def values():
+        runs = [learner.run(market, horizon, np.random.default_rng(seed), trace=True) for learner in learners]
+        return [{key: np.asarray(value).tobytes() for key, value in run.outcome.items()} for run in runs]
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@pytest.mark.xdist_group("online")
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.integers(0, 300))
+def test_bidders_and_knapsacks(seed, n):
+    rng = np.random.default_rng(seed)
+    items = rng.random((2, n)) * (rng.random((2, n)) < 0.9)
+    bidders = (
+        *(UniformMultiplier(1.5, budget_rate=0.1), AdaptivePacing(0.1), AdaptivePacing(0.1, value_maximizer=True)),
+        *(DualMirrorDescent(0.1), DualMirrorDescent(0.1, "entropy"), RoSPacing(1.5), RoSPacing(1.5, strict=True)),
+        *(TwoConstraintPacing(0.1, 1.5, how) for how in ("coupled", "least", "sequential")),
+        PIDPacing(0.1),
+    )
+
+    def values():
+        found = [knapsack(*items, target, budget) for target in (0.0, 1.2) for budget in (0.2 * n, np.inf)]
+        runs = [bidder.run(items, n, rng, trace=True).outcome for bidder in bidders]
+        slots = slot_increments(items[0].reshape(-1, 1), items[1].reshape(-1, 1))
+        return (
+            [(one.x.tobytes(), one.value, one.spend, one.binding) for one in found],
+            [(run["bids"].tobytes(), run["payments"].tobytes(), run["multipliers"].tobytes()) for run in runs],
+            [part.tobytes() for part in slots],
+        )
+
+    assert interpreted_all_the_way(values) == values()

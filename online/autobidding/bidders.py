@@ -426,7 +426,7 @@ def _bid(numbers, values, prices, first_price, ideal, bids, payments, won, path)
             k = min(max(k * math.exp(min(max(push, -5.0), 5.0)), 0.5 * mean_k), 2.0 * mean_k)
             updates += 1.0
             mean_k += (k - mean_k) / updates
-        bid = _wish(numbers, v, lam, mu, k, surplus)
+        bid = 0.0 if numbers.kind == MIRROR else _wish(numbers, v, lam, mu, k, surplus)
         if numbers.kind == MIRROR:
             take = v > (numbers.money_weight + mu) * d and d <= left
             bid = d if take else 0.0
