@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    autobidding_runs,
     bandit_steps,
     best_arm_runs,
     gradient_coding_rounds,
@@ -23,6 +24,7 @@ from benchmarks import (
 from benchmarks.measure import machine, markdown
 
 SUITES = {
+    "autobidding": autobidding_runs.rows,
     "bandits": bandit_steps.rows,
     "best_arm": best_arm_runs.rows,
     "gradient_coding": gradient_coding_rounds.rows,
