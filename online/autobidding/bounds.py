@@ -94,7 +94,18 @@ def min_horizon(n_channels: int, budget: float, fallback: float, slack: float, r
     channels = _market(n_channels, budget, fallback, slack)
     by_target = 1.0 + roi_target * channels * budget / (slack * fallback)
     by_budget = channels * (budget - fallback) / (budget - channels * fallback)
-    return max(1, math.ceil(by_target - 1e-9), math.ceil(by_budget - 1e-9))
+    horizon = max(1, math.ceil(by_target), math.ceil(by_budget))
+
+    def may_begin(periods: int) -> bool:  # the loop test itself, where rounding decides
+        left, most = periods - 1, channels * budget
+        keeps_budget = most + channels * fallback * left <= budget * periods
+        return slack * fallback * left >= roi_target * most and keeps_budget
+
+    while horizon > 1 and may_begin(horizon - 1):
+        horizon -= 1
+    while not may_begin(horizon):
+        horizon += 1
+    return horizon
 
 
 @guarantee(f"{_PAPER}, Algorithm 1; O(T^(2/3)) is the paper's", kind="upper", algorithm="SGDUCB", evidence="derived")

@@ -112,13 +112,15 @@ class _OpenAdversary:
     st.sampled_from([0.0, 0.9, 1.0]),
     st.integers(1, 400),
     st.sampled_from([0.05, 1.0]),
+    st.sampled_from(["ucb", "thompson", "hull"]),
 )
-def test_sgd_ucb_is_the_box_word_by_word(seed, m, target, horizon, radius):
+def test_learners_are_the_box_word_by_word(seed, m, target, horizon, radius, kind):
     market = market_of(seed, m)
     fallback, slack = best_fallback(market.distribution(), target, 1.0, share=0.5)
     bound = market.value_bound(1.0)
-    learner = SGDUCB(1.0, target, radius_scale=radius, step=0.3 / math.sqrt(horizon), normalize=False)
-    run = learner.run(market, horizon, rng(seed), trace=True)
+    cls = {"ucb": SGDUCB, "thompson": ThompsonDual, "hull": ResolvingHull}[kind]
+    learner = cls(1.0, target, radius_scale=radius, step=0.3 / math.sqrt(horizon), normalize=False)
+    run = learner.run(market, horizon, rng(seed + 1), world=rng(seed), trace=True)
     opened = market.open(rng(seed))
     block = opened.next(horizon)
     curves = [curve for channel in market.channels.values() for curve in channel.curves]
@@ -128,7 +130,7 @@ def test_sgd_ucb_is_the_box_word_by_word(seed, m, target, horizon, radius):
 
     budgets, brought, path, tau = sgd_ucb(
         respond, run.outcome["arms"].tolist(), horizon, m, (1.0, target), (fallback, slack, bound),
-        step=0.3 / math.sqrt(horizon), radius=radius,
+        step=0.3 / math.sqrt(horizon), radius=radius, kind=kind, rng=rng(seed + 1),
     )  # fmt: skip
     assert run.outcome["stopped"] == tau
     assert fallback == pytest.approx(run.outcome["fallback"])
@@ -136,6 +138,31 @@ def test_sgd_ucb_is_the_box_word_by_word(seed, m, target, horizon, radius):
     np.testing.assert_allclose(run.outcome["period_conversions"], brought, rtol=1e-9)
     np.testing.assert_allclose(run.outcome["period_multipliers"], path, rtol=1e-9, atol=1e-12)
     assert run.outcome["arm_counts"].sum(axis=1).tolist() == [min(tau, horizon)] * m
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.integers(30, 300), st.sampled_from([0.05, 1.0]))
+def test_bernstein_radii_are_those_of_all_conversions_seen(seed, horizon, radius):
+    """In units of a value bound of 1 and a budget of 1, so that nothing is scaled."""
+    market = market_of(seed)
+    learner = BernsteinSGDUCB(1.0, 0.9, radius_scale=radius, value_bound=1.0, step=0.02)
+    run = learner.run(market, horizon, rng(), world=rng(seed), trace=True)
+    block = market.open(rng(seed)).next(horizon)
+    curves = [curve for channel in market.channels.values() for curve in channel.curves]
+    known = run.outcome["fallback"], run.outcome["slack"], 1.0
+    budgets, _, _, tau = sgd_ucb(
+        lambda t, j, budget: curves[block.curve[t - 1, j]](budget), run.outcome["arms"].tolist(), horizon, 2,
+        (1.0, 0.9), known, step=0.02, radius=radius, kind="bernstein",
+    )  # fmt: skip
+    assert run.outcome["stopped"] == tau
+    np.testing.assert_allclose(run.outcome["period_budgets"], budgets, rtol=1e-12)
+
+
+def test_of_equal_arms_the_cheapest_is_played():
+    market = Market(FiniteChannel([1.0], [[0.0]], [[1.0]]))
+    learner = SGDUCB(1.0, fallback=0.1, guard="off", cap="none", arm_spacing=0.25)
+    run = learner.run(market, 6, rng(), trace=True)
+    assert run.outcome["period_budgets"][5, 0] == 0.0
 
 
 @pytest.mark.guarantee("dual_cap")
@@ -275,6 +302,10 @@ def test_regret_is_below_its_bound(seed, target):
         arms=arms.size, spacing=horizon ** (-1 / 3), step=1 / math.sqrt(horizon),
     )  # fmt: skip
     assert run.metrics["regret"][-1] <= most
+    # T = 2, M = rho = u' = Vbar = L = delta = eta = 1 as far as that goes: C = 1 / min(0.5, 0.5) = 2, G1 = G2 = 1.
+    one = autobidding.regret_bound(2, 1, 1.0, 0.0, 0.5, 1.0, 1.0, 1.0, arms=3, spacing=1.0, step=1.0)
+    by_hand = 3 * (2 + 4 * math.sqrt(12 * math.log(2))) + 2 + 2 + 2 + 1 + 3 + 9 + 6 / 4 * (1 + 4)
+    assert one == pytest.approx(by_hand)
     assert autobidding.regret_bound(
         10**16, 2, 1.0, target, 0.3, 1.0, bound, slope, arms=215_444, spacing=4.6e-6, step=1e-8
     ) < 10**16  # fmt: skip
@@ -457,6 +488,8 @@ def test_what_baselines_play():
     assert curve.value == pytest.approx(optimum.value)
     moves = np.abs(np.diff(play["greedy"].reshape(-1, 10, 3).mean(axis=1)[:150], axis=0)).sum(axis=1)
     assert moves.max() <= 2 * 2000 ** (-1 / 3) + 1e-9
+    np.testing.assert_allclose(play["greedy"][:10].mean(axis=0).sum(), 1.0)
+    np.testing.assert_allclose(play["greedy"][490:500].mean(axis=0).sum(), 1.0, atol=0.05)
 
 
 def test_joint_primal_dual():

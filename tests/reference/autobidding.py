@@ -101,15 +101,17 @@ def slot_program(costs, values, roi_target, budget):
     return -found.fun
 
 
-def sgd_ucb(respond, arms, horizon, channels, goals, known, *, step, radius):
+def sgd_ucb(respond, arms, horizon, channels, goals, known, *, step, radius, kind="ucb", rng=None):
     """Algorithm 1 in the numbers of its box; ``respond(t, j, budget)`` is what channel j brings in period t (from 1).
 
+    ``kind`` is "ucb", or "bernstein", "thompson", "hull" for what takes the place of its choice of arms.
     ``goals`` is (rho, gamma), ``known`` is (u, beta, Vbar). Returned are the budgets, conversions, (lambda, mu) after
     each period, and tau.
     """
     (rho, gamma), (u, beta, bound) = goals, known
     cap = channels * bound * max(1 / (beta * u), 1 / (rho - channels * u))
     counts = [[0] * len(arms) for _ in range(channels)]
+    seen = [[[] for _ in arms] for _ in range(channels)]
     means = [[0.0] * len(arms) for _ in range(channels)]
     lam = mu = s1 = s2 = 0.0
     tau, budgets, brought, path = horizon, [], [], []
@@ -122,25 +124,37 @@ def sgd_ucb(respond, arms, horizon, channels, goals, known, *, step, radius):
             tau = t - 1
         running = tau == horizon
         row, values, chosen = [], [], []
+        price = (lam * gamma + mu) / (1 + lam)
+        scores, planned = None, None
+        if running and t > len(arms):
+            scores = [
+                [
+                    means[j][k] + radius * _radius(kind, horizon, seen[j][k], rng) - price * arms[k]
+                    for k in range(len(arms))
+                ]
+                for j in range(channels)
+            ]
+            if kind == "hull":
+                upper = np.array(scores) + price * np.array(arms)
+                left_over = (rho * horizon - s2) / (horizon - t + 1), s1 / (horizon - t + 1)
+                planned = resolve(np.array(arms), upper, np.array(means), gamma, *left_over, rng.random())
         for j in range(channels):
             if not running:
                 row.append(u)
             else:
                 if t <= len(arms):
                     k = t - 1
+                elif planned is not None:
+                    k = planned[j]
                 else:
-                    price = (lam * gamma + mu) / (1 + lam)
-                    scores = [
-                        means[j][k] + radius * math.sqrt(2 * math.log(horizon) / counts[j][k]) - price * arms[k]
-                        for k in range(len(arms))
-                    ]
-                    k = scores.index(max(scores))
+                    k = scores[j].index(max(scores[j]))
                 chosen.append(k)
                 row.append(arms[k])
             values.append(respond(t, j, row[j]))
         if running:
             for j, k in enumerate(chosen):
                 counts[j][k] += 1
+                seen[j][k].append(values[j])
                 means[j][k] += (values[j] - means[j][k]) / counts[j][k]
             g1 = sum(values) - gamma * sum(row)
             g2 = rho - sum(row)
@@ -152,6 +166,47 @@ def sgd_ucb(respond, arms, horizon, channels, goals, known, *, step, radius):
         brought.append(values)
         path.append((lam, mu))
     return np.array(budgets), np.array(brought), np.array(path), tau
+
+
+def _radius(kind, horizon, seen, rng):
+    n = len(seen)
+    if kind == "thompson":
+        return rng.standard_normal() / math.sqrt(n)
+    if kind == "bernstein":
+        z = math.log(3 * horizon**2)
+        return min(math.sqrt(z / (2 * n)), math.sqrt(2 * np.var(seen) * z / n) + 3 * z / n)
+    return math.sqrt(2 * math.log(horizon) / n)
+
+
+def resolve(arms, upper, means, gamma, room, slack, uniform):
+    """The arms of the best split on the concave hulls of ``upper``, slack counted with ``means``; 4.3b."""
+    segments = []
+    for j, values in enumerate(upper):
+        k = 0
+        while True:  # the steepest way on along the hull, the longest of several
+            slopes = [(values[m] - values[k]) / (arms[m] - arms[k]) for m in range(k + 1, len(arms))]
+            if not slopes or max(slopes) <= 0:
+                break
+            best = max(m for m in range(k + 1, len(arms)) if slopes[m - k - 1] == max(slopes))
+            segments.append((max(slopes), j, k, best))
+            k = best
+    segments.sort(key=lambda segment: (-segment[0], segment[1]))
+    chosen, spent = [0] * len(upper), 0.0
+    slack += sum(row[0] for row in means)
+    feasible = slack >= 0
+    for _, j, a, b in segments:
+        length = arms[b] - arms[a]
+        step = means[j][b] - means[j][a] - gamma * length
+        share = min(1.0, max(0.0, (room - spent) / length))
+        if slack >= 0 and slack + share * step < 0:
+            share = min(share, slack / -step)
+        if share < 1:
+            chosen[j] = b if uniform < share else a
+            feasible = feasible or slack + share * step >= 0
+            break
+        chosen[j], slack, spent = b, slack + step, spent + length
+        feasible = feasible or slack >= 0
+    return chosen if feasible else [int(np.argmax(row - gamma * arms)) for row in means]
 
 
 def paced(values, prices, kind, *, rate=math.inf, target=0.0, step=0.0, start=0.0):

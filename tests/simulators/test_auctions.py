@@ -25,6 +25,7 @@ from simulators.auctions import (
     traffic_regions,
     weekly_traffic,
 )
+from simulators.auctions.impressions import _EXPOSURE
 from simulators.auctions.points import items_of_periods, period_responses
 
 
@@ -292,6 +293,7 @@ def test_bad_input_is_refused(call, says):
 
 
 def test_a_day_of_impressions():
+    assert _EXPOSURE.tolist() == pytest.approx([1.0, 0.8, 0.48])  # the third slot only where the second was seen
     expected = ImpressionChannel(4000, sample_conversions=False).open(rng(1)).next(48)
     drawn = ImpressionChannel(4000).open(rng(1)).next(48)
     np.testing.assert_allclose(expected.spends, drawn.spends)
