@@ -277,7 +277,7 @@ def test_a_missing_file(regretlab, tmp_path):
         ((*PAGING, "--cache-size", "5", "--curve", "some"), "curve: 'some' is not one of log, all"),
         ((*PAGING, "--cache-size", "5", "--hits-out", "hits.csv"), "hits_out: hits.csv does not end in .npz"),
         ((*PAGING, "--cache-size", "5", "--hits-out", "no/hits.npz"), "hits_out: no is no folder"),
-        (("run", "paging_sucinct"), "unknown experiment 'paging_sucinct'; there are bandit_baselines"),
+        (("run", "paging_sucinct"), "unknown experiment 'paging_sucinct'; there are autobidding, bandit_baselines"),
         (("run", "paging_succinct", "--scale", "huge"), "scale: 'huge' is not one of quick, paper"),
         (("run", "paging_succinct", "--seed", "-1"), "seed: -1 is below 0"),
         (("run", "paging_succinct", "--workers", "0"), "workers: 0 is below 1"),
