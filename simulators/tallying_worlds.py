@@ -180,25 +180,27 @@ def pull(world, arm, rng):
     return 1.0 - loss
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def draw(noise, spread, mean, rng):
     """A loss with this mean."""
+    loss = mean
     if noise == BERNOULLI:
-        return 1.0 if rng.random() < mean else 0.0
-    if noise == DETERMINISTIC or mean <= 0.0 or mean >= 1.0:
-        return mean
-    if noise == BETA:
-        return rng.beta(spread * mean, spread * (1.0 - mean))
-    reach = min(mean, 1.0 - mean)
-    while True:
-        if reach >= spread:
-            away = spread * rng.standard_normal()
-            if abs(away) <= reach:
-                return mean + away
-        else:  # most normal draws would be too far: draw uniformly, and accept by the density
-            away = reach * (2.0 * rng.random() - 1.0)
-            if rng.random() <= math.exp(-0.5 * (away / spread) ** 2):
-                return mean + away
+        loss = 1.0 if rng.random() < mean else 0.0
+    elif noise != DETERMINISTIC and 0.0 < mean < 1.0:
+        if noise == BETA:
+            loss = rng.beta(spread * mean, spread * (1.0 - mean))
+        else:
+            reach, keeps, away = min(mean, 1.0 - mean), False, 0.0
+            while not keeps:
+                if reach >= spread:
+                    away = spread * rng.standard_normal()
+                    keeps = abs(away) <= reach
+                else:  # most normal draws would be too far: draw uniformly, and accept by the density
+                    away = reach * (2.0 * rng.random() - 1.0)
+                    keeps = rng.random() <= math.exp(-0.5 * (away / spread) ** 2)
+            loss = mean + away
+    hold(rng)
+    return loss
 
 
 @njit
