@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 PACKAGES = (
-    *("algos", "algos.gradient_codes", "algos.knapsack", "algos.linear_solvers", "bandits", "online"),
+    *("algos", "algos.gradient_codes", "algos.knapsack", "algos.linear_solvers", "algos.privacy"),
+    *("bandits", "online"),
     *("online.autobidding", "online.gradient_coding", "online.paging", "online.sor_tuning", "optimization"),
     *("simulators", "simulators.auctions", "simulators.linear_systems", "simulators.stragglers", "experiments"),
 )

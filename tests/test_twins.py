@@ -145,7 +145,7 @@ MODULES = (
     "algos.optimal_paging",
     "algos.phases",
     "algos.predictions",
-    "algos.privacy",
+    "algos.privacy.mechanisms",
     "algos.replication_streams",
     "bandits.batched",
     "bandits.bayes_ucb",

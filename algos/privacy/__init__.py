@@ -1,0 +1,86 @@
+"""Differential privacy: budgets, noise for simulations and for release, composition, accountants, audits."""
+
+from algos.privacy.accountants import (
+    Accountant,
+    GaussianReleases,
+    PrivacySpent,
+    Sampling,
+    calibrate_noise,
+    compose,
+    least_multiplier,
+)
+from algos.privacy.audits import PrivacyAudit, TrialAudit, audit, audit_trials
+from algos.privacy.budgets import (
+    Adjacency,
+    Delta,
+    Epsilon,
+    check_adjacency,
+    check_delta,
+    check_discrete_epsilon,
+    check_epsilon,
+    check_noise_multiplier,
+)
+from algos.privacy.composition import (
+    advanced_composition,
+    basic_composition,
+    group_privacy,
+    optimal_pure_composition,
+    parallel_composition,
+    rdp_epsilon,
+    sampled_gaussian_rdp,
+    subsampled,
+    zcdp_epsilon,
+)
+from algos.privacy.exact_noise import exact_discrete_gaussian, exact_discrete_laplace
+from algos.privacy.gaussian import (
+    Calibration,
+    composed_mu,
+    gaussian_delta,
+    gaussian_epsilon,
+    gaussian_mu,
+    gaussian_sigma,
+)
+from algos.privacy.mechanisms import discrete_laplace, discrete_laplace_variance, gaussian, laplace
+
+__all__ = [
+    "Accountant",
+    "Adjacency",
+    "Calibration",
+    "Delta",
+    "Epsilon",
+    "GaussianReleases",
+    "PrivacyAudit",
+    "PrivacySpent",
+    "Sampling",
+    "TrialAudit",
+    "advanced_composition",
+    "audit",
+    "audit_trials",
+    "basic_composition",
+    "calibrate_noise",
+    "check_adjacency",
+    "check_delta",
+    "check_discrete_epsilon",
+    "check_epsilon",
+    "check_noise_multiplier",
+    "compose",
+    "composed_mu",
+    "discrete_laplace",
+    "discrete_laplace_variance",
+    "exact_discrete_gaussian",
+    "exact_discrete_laplace",
+    "gaussian",
+    "gaussian_delta",
+    "gaussian_epsilon",
+    "gaussian_mu",
+    "gaussian_sigma",
+    "group_privacy",
+    "laplace",
+    "least_multiplier",
+    "optimal_pure_composition",
+    "parallel_composition",
+    "rdp_epsilon",
+    "sampled_gaussian_rdp",
+    "subsampled",
+    "zcdp_epsilon",
+]
