@@ -1,3 +1,3 @@
-"""Iterative optimizers with rates. The house stands; its families are private and bilevel optimization."""
+"""Iterative optimizers with rates: private ones, so far."""
 
 __all__: list[str] = []

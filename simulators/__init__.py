@@ -49,6 +49,15 @@ from simulators.bit_predictors import (
 )
 from simulators.contextual import AdvisedRewards, ContextualRewards, LinearContexts
 from simulators.delayed import DelayedFeedback
+from simulators.erm import (
+    LinearModelRisk,
+    Loss,
+    breast_cancer,
+    digits,
+    low_rank_regression,
+    robust_regression,
+    unit_rows,
+)
 from simulators.feature_files import read_features
 from simulators.linear_arms import (
     BernoulliLinearArms,
@@ -160,12 +169,14 @@ __all__ = [
     "LambdaLike",
     "LinearArms",
     "LinearContexts",
+    "LinearModelRisk",
     "ListedSystems",
     "LogNormalDelays",
     "LoggedArms",
     "LoggedChannel",
     "LognormalArrivals",
     "LoopTrace",
+    "Loss",
     "LossCurve",
     "Market",
     "MarkingTrap",
@@ -217,8 +228,10 @@ __all__ = [
     "ZipfTrace",
     "aligned_adversary",
     "anisotropic_laplacian",
+    "breast_cancer",
     "degenerate_target",
     "diagnose",
+    "digits",
     "estimate_alpha",
     "gaussian_features",
     "graph_laplacian",
@@ -230,6 +243,7 @@ __all__ = [
     "lambda_like_trace",
     "laplacian_3d",
     "long_run_loss",
+    "low_rank_regression",
     "nine_point_laplacian",
     "optimal_losses",
     "optimal_sequence",
@@ -241,6 +255,7 @@ __all__ = [
     "read_finite_market",
     "record_costs",
     "red_black",
+    "robust_regression",
     "sampled_channel",
     "sampled_market",
     "set_packing",
@@ -250,6 +265,7 @@ __all__ = [
     "synthetic_market",
     "traffic_regions",
     "truncated_normal",
+    "unit_rows",
     "unstructured_instance",
     "variable_laplacian",
     "weekly_traffic",

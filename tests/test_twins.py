@@ -203,6 +203,8 @@ MODULES = (
     "simulators.auctions.points",
     "simulators.bit_predictors",
     "simulators.contextual",
+    "simulators.erm.linear_models",
+    "simulators.erm.losses",
     "simulators.linear_arms",
     "simulators.linear_systems.grids",
     "simulators.locality_traces",
@@ -490,6 +492,26 @@ def test_bidders_and_knapsacks(seed, n):
             [(one.x.tobytes(), one.value, one.spend, one.binding) for one in found],
             [(run["bids"].tobytes(), run["payments"].tobytes(), run["multipliers"].tobytes()) for run in runs],
             [part.tobytes() for part in slots],
+        )
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.integers(1, 8), st.integers(1, 9), st.sampled_from(LOSSES))
+def test_empirical_risks(seed, n, d, name):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((n, d))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    targets = np.where(rng.random(n) < 0.5, 1.0, -1.0)
+    w, before = 3 * rng.standard_normal((2, d))
+
+    def values():
+        risk = LinearModelRisk(rows, targets, Loss(name), row_bound=1.1)
+        return (
+            risk.value(w),
+            risk.gradient_sum(w, clip=0.1, batch=np.arange(0, n, 2)).tobytes(),
+            risk.variation_sum(w, before, clip=0.1).tobytes(),
         )
 
     assert interpreted_all_the_way(values) == values()

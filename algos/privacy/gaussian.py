@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -145,7 +146,7 @@ def gaussian_mu(epsilon: float, delta: float) -> float:
     >>> round(1 / gaussian_mu(1.0, 1e-5), 10)
     3.7306316348
     """
-    sigma = gaussian_sigma(epsilon, delta)
+    sigma = _sigma(check_epsilon(epsilon), check_delta(delta))
     return 1.0 / sigma if sigma > 0.0 else math.inf
 
 
@@ -167,6 +168,16 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
         raise ValueError(f"delta: {delta} is outside [{_SMALLEST_GAUSSIAN_DELTA}, 1)")
     if not is_number(mu) or not 0.0 <= mu < math.inf:
         raise ValueError(f"mu: {mu!r} is not a finite number >= 0")
+    return _epsilon(float(mu), float(delta))
+
+
+@lru_cache(maxsize=1024)
+def _sigma(epsilon: float, delta: float) -> float:
+    return gaussian_sigma(epsilon, delta)
+
+
+@lru_cache(maxsize=1024)
+def _epsilon(mu: float, delta: float) -> float:
     if mu == 0.0 or gaussian_delta(1.0 / mu, 0.0) <= delta:
         return 0.0
     low, high = 0.0, 1.0
