@@ -126,6 +126,7 @@ from simulators import (
     synthetic_market,
     traces,
 )
+from simulators.erm import LOSSES, LinearModelRisk, Loss
 
 MODULES = (
     "algos.gradient_codes.products",
