@@ -68,7 +68,13 @@ class Session:
         return lam, mu * self._problem.worth / self._problem.money
 
     def ask(self, planned: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Budgets of the next period, shape (M,); asking again before telling changes nothing."""
+        """Budgets of the next period, shape (M,); asking again before telling changes nothing.
+
+        Parameters
+        ----------
+        planned : float >= 0, shape (M,), optional
+            What a schedule plays unless the guard has fired; of no use to learners that choose themselves.
+        """
         if self.period >= self._problem.horizon:
             raise ValueError(f"ask: the horizon of {self._problem.horizon} periods is over")
         if self._asked is None:
