@@ -360,7 +360,8 @@ class BernsteinSGDUCB(SGDUCB):
 class FullInformationDual(BudgetLearner):
     """The same loop where each channel tells its whole response curve after a period: no bonus, no exploration.
 
-    Regret of order sqrt(T) with a spacing of about rho / sqrt(T); the default is that of `SGDUCB`, which costs less time.
+    Regret of order sqrt(T) with a spacing of about rho / sqrt(T); the default is that of `SGDUCB`, which costs less
+    time.
 
     Parameters
     ----------
