@@ -17,6 +17,13 @@ from optimization.differentially_private.descent import (
     spider_schedule,
 )
 from optimization.differentially_private.problem import FiniteSum
+from optimization.differentially_private.tree import (
+    TreeSchedule,
+    TreeSpider,
+    tree_accuracy,
+    tree_bound,
+    tree_schedule,
+)
 
 __all__ = [
     "DPGD",
@@ -24,6 +31,8 @@ __all__ = [
     "FiniteSum",
     "PrivateSpiderBoost",
     "SpiderSchedule",
+    "TreeSchedule",
+    "TreeSpider",
     "descent_bound",
     "empirical_lower_bound",
     "spider_bound",
@@ -31,5 +40,8 @@ __all__ = [
     "spider_leading_bound",
     "spider_rate",
     "spider_schedule",
+    "tree_accuracy",
+    "tree_bound",
+    "tree_schedule",
     "tuned_descent_bound",
 ]

@@ -13,6 +13,7 @@ from optimization.differentially_private import (
     DPGD,
     DPSGD,
     PrivateSpiderBoost,
+    TreeSpider,
     descent_bound,
     empirical_lower_bound,
     spider_bound,
@@ -20,6 +21,9 @@ from optimization.differentially_private import (
     spider_leading_bound,
     spider_rate,
     spider_schedule,
+    tree_accuracy,
+    tree_bound,
+    tree_schedule,
     tuned_descent_bound,
 )
 from simulators.erm import LinearModelRisk, Loss, breast_cancer, digits, robust_regression
@@ -347,3 +351,104 @@ def test_an_iterate_that_leaves_the_numbers_ends_the_run():
 
     with pytest.raises(FloatingPointError, match="not finite after 1 releases"):
         DPGD(1.0, 1e-5).run(Bad(True), 3, rng())
+
+
+def preorder(depth):
+    """Nodes without the root: 0, 00, 01, 1, 10, 11 for a depth of 2."""
+    return sorted(
+        (format(i, f"0{k}b") for k in range(1, depth + 1) for i in range(2**k)), key=lambda node: (node, len(node))
+    )
+
+
+def slow_tree(problem, rounds, seed, schedule, multiplier, beta):
+    """Algorithm 1 with a table of all nodes."""
+    own, n = rng(seed), problem.n_records
+    order, at = own.permutation(n), 0
+    own.random()  # the output's number
+    w, leaves = np.zeros(problem.dimension), []
+    length = beta / (2 ** (schedule.depth / 2) * problem.smoothness)
+    pairs = []
+    for _ in range(rounds):
+        points, estimates, following = {"": w}, {}, w
+        batch, at = order[at : at + schedule.batch], at + schedule.batch
+        noise = 2 * (1 + 1e-12) * problem.lipschitz * multiplier * own.standard_normal(w.size)
+        estimates[""] = (problem.gradient_sum(w, batch=batch) + noise) / schedule.batch
+        for node in preorder(schedule.depth) or [""]:
+            if node.endswith("0"):
+                points[node], estimates[node] = points[node[:-1]], estimates[node[:-1]]
+            elif node:
+                parent, size = node[:-1], schedule.batch // 2 ** len(node)
+                points[node] = following
+                batch, at = order[at : at + size], at + size
+                reach = beta * 2 ** (schedule.depth - len(node)) / 2 ** (schedule.depth / 2)
+                reach = min(reach, 2 * problem.lipschitz)
+                noise = 2 * (1 + 1e-12) * reach * multiplier * own.standard_normal(w.size)
+                variation = problem.variation_sum(following, points[parent], batch=batch, clip=reach)
+                estimates[node] = estimates[parent] + (variation + noise) / size
+                pairs.append((len(node), np.linalg.norm(following - points[parent]) * problem.smoothness))
+            if len(node) == schedule.depth:
+                leaves.append(points[node])
+                following = points[node] - length / np.linalg.norm(estimates[node]) * estimates[node]
+        w = following
+    return np.array(leaves), order[:at], pairs
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 2**32), st.integers(60, 400), st.integers(1, 4), st.sampled_from([0.5, 4.0]))
+def test_the_tree_node_by_node(seed, n, d, epsilon):
+    problem = problem_of(seed, n, d)
+    schedule = tree_schedule(n, d, epsilon, problem.lipschitz)
+    rounds = min(2, schedule.rounds)
+    run = TreeSpider(epsilon, 1e-5).run(problem, rounds, rng(seed), trace=True).outcome
+    beta = 3 * schedule.beta
+    leaves, used, pairs = slow_tree(problem, rounds, seed, schedule, 1 / gaussian_mu(epsilon, 1e-5), beta)
+    np.testing.assert_allclose(run["leaves_at"], leaves, rtol=1e-9, atol=1e-12)
+    assert run["order"].tolist() == used.tolist()
+    assert len(set(used.tolist())) == len(used) == rounds * schedule.records_per_round <= n
+    assert run["leaves"] == rounds * 2**schedule.depth
+    for depth, distance in pairs:
+        assert distance <= beta * 2 ** (schedule.depth - depth) / 2 ** (schedule.depth / 2) * (1 + 1e-9)
+        if depth == schedule.depth:
+            assert distance == pytest.approx(beta / 2 ** (schedule.depth / 2))
+    assert any(np.array_equal(run["iterate"], leaf) for leaf in run["leaves_at"])
+
+
+def test_sizes_of_the_tree_to_the_digits_given():
+    schedule = tree_schedule(100_000, 10, 1.0, 1.0)
+    assert schedule[:3] == (2176, 7, 10)
+    assert schedule.records_per_round * 10 == 97920
+    assert schedule.alpha == pytest.approx(0.0304683, abs=5e-8)
+    assert schedule.beta == schedule.alpha
+    s0 = 2 * math.sqrt(2 * math.log(1.25e6)) / 2176
+    assert s0 == pytest.approx(4.870223e-3, abs=5e-10)
+    assert s0 * schedule.beta * 2**3.5 == pytest.approx(1.678812e-3, abs=5e-10)
+    assert tree_accuracy(schedule, 1e-6, 1.0, 1.0, 1.0) == pytest.approx(1269, rel=0.02)
+
+
+@pytest.mark.guarantee("tree_bound")
+@settings(max_examples=5)
+@given(st.integers(0, 2**32))
+def test_the_printed_constants_return_the_start(seed):
+    problem = problem_of(seed, 300, 3)
+    run = TreeSpider(1.0, 1e-6, constants="paper").run(problem, 1, rng(seed))
+    assert run.outcome["status"] == "stationary"
+    assert run.outcome["iterate"].tolist() == [0.0, 0.0, 0.0]
+    accuracy = tree_accuracy(tree_schedule(300, 3, 1.0, problem.lipschitz), 1e-6, problem.lipschitz, 1.0, problem.gap)
+    assert np.linalg.norm(problem.gradient(run.outcome["iterate"])) <= tree_bound(accuracy)
+    assert tree_bound(accuracy) >= problem.lipschitz  # it says nothing
+
+
+def test_trees_refuse():
+    problem = problem_of(0, 300, 3)
+    for call, says in (
+        (lambda: TreeSpider(1.0, 1e-6).run(problem, 99, rng()), "horizon: 99 is above the"),
+        (lambda: TreeSpider(1.0, 1e-6).run(Sizes(300, 3, smoothness=0.0), 1, rng()), "smoothness = 0"),
+        (lambda: tree_schedule(1, 50, 1e-6, 1.0), "n_records: 1 do not last for one round"),
+        (lambda: tree_schedule(10, 5, 1.0, math.nan), "lipschitz: nan"),
+        (lambda: TreeSpider(1.0, 1e-6, accuracy=-1.0), "accuracy = -1.0"),
+        (lambda: tree_bound(0.0), "accuracy: 0.0"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            call()
+    early = TreeSpider(math.inf, 1e-6, accuracy=1.0).run(problem, 1, rng())
+    assert early.outcome["status"] == "stationary"
