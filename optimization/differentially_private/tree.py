@@ -203,8 +203,8 @@ class TreeSpider:
         Trajectory
             Metrics by round: ``gradient_norm``, the true one at the round's root, and ``gradient_evaluations``.
             Outcome: ``iterate``, ``epsilon``, ``delta``, ``adjacency``, ``noise_multiplier``, ``records_used``,
-            ``leaves``, ``batch``, ``depth``, ``step_length``, and ``status``: "finished", or "stationary" where it ended
-            early.
+            ``leaves``, ``batch``, ``depth``, ``step_length``, and ``status``: "finished", or "stationary" where it
+            ended early.
         """
         own = check_generator(rng, type(self).__name__)
         records = realize(problem, own if world is None else world)
