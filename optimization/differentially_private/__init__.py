@@ -14,6 +14,7 @@ from optimization.differentially_private.descent import (
     DPSGD,
     PrivateSpiderBoost,
     SpiderSchedule,
+    descent_schedule,
     spider_schedule,
 )
 from optimization.differentially_private.problem import FiniteSum
@@ -34,6 +35,7 @@ __all__ = [
     "TreeSchedule",
     "TreeSpider",
     "descent_bound",
+    "descent_schedule",
     "empirical_lower_bound",
     "spider_bound",
     "spider_bound_holds",

@@ -32,7 +32,7 @@ from algos.privacy import (
 from optimization.differentially_private.certificates import spider_bound, spider_bound_holds
 from optimization.differentially_private.problem import FiniteSum, check_problem, draw_batch
 
-__all__ = ["DPGD", "DPSGD", "PrivateSpiderBoost", "SpiderSchedule", "spider_schedule"]
+__all__ = ["DPGD", "DPSGD", "PrivateSpiderBoost", "SpiderSchedule", "descent_schedule", "spider_schedule"]
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Output = Literal["uniform", "last", "average"]
@@ -75,6 +75,29 @@ def spider_schedule(problem: FiniteSum, epsilon: float, delta: float) -> SpiderS
     horizon = max(1, round(min(wanted, float(_MOST_RELEASES))))
     phase = max(1, min(horizon, math.floor(1.0 + n * n * mu * mu / (4.0 * d * horizon) + 1e-9)))
     return SpiderSchedule(horizon, phase)
+
+
+def descent_schedule(problem: FiniteSum, epsilon: float, delta: float) -> int:
+    """The number of steps of `DPGD` that makes its explicit bound least: n mu sqrt(L1 F0 / (2 d)) / L0, rounded.
+
+    Parameters
+    ----------
+    problem : FiniteSum
+    epsilon, delta
+        The budget, for replaced records.
+
+    Examples
+    --------
+    >>> from simulators.erm import breast_cancer
+    >>> descent_schedule(breast_cancer(), 1.0, 1e-5)
+    17
+    """
+    n, d, lipschitz, smoothness = check_problem(problem)
+    mu = gaussian_mu(epsilon, delta)
+    if mu == math.inf:
+        raise ValueError("epsilon: inf asks for no noise, and for no schedule")
+    wanted = n * mu * math.sqrt(smoothness * problem.gap / (2.0 * d)) / lipschitz
+    return max(1, round(min(wanted, float(_MOST_RELEASES))))
 
 
 @description

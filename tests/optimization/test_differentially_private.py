@@ -15,6 +15,7 @@ from optimization.differentially_private import (
     PrivateSpiderBoost,
     TreeSpider,
     descent_bound,
+    descent_schedule,
     empirical_lower_bound,
     spider_bound,
     spider_bound_holds,
@@ -183,6 +184,10 @@ def test_the_tuned_schedules_and_bounds_of_the_specification(n, schedule, spider
 def test_schedules_of_real_tables():
     assert spider_schedule(breast_cancer(), 8.0, 1e-5) == (343, 22)
     assert spider_schedule(digits(), 1.0, 1e-5) == (85, 11)
+    steps = [
+        descent_schedule(problem(), epsilon, 1e-5) for problem in (breast_cancer, digits) for epsilon in (1.0, 8.0)
+    ]
+    assert steps == [17, 106, 37, 230]
     assert spider_schedule(digits(), 8.0, 1e-5) == (971, 36)
 
 
