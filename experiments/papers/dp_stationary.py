@@ -292,8 +292,8 @@ def _accountants(cell: Cell, seed: int) -> list[dict[str, float]]:
                 [GaussianReleases(1.0, steps, 0.01)], DELTA, adjacency="add_remove", sampling="poisson", accountant=name
             ).epsilon
         else:
-            # Each release at delta / (2 T), amplified by sampling; half of delta for the advanced theorem.
-            each_delta = DELTA / 2 / steps / 0.01
+            # Each release has its share of delta, amplified by sampling; the advanced theorem takes half of delta.
+            each_delta = (DELTA if name == "basic" else DELTA / 2) / steps / 0.01
             one = math.log1p(0.01 * math.expm1(_epsilon_of(min(each_delta, 0.5))))
             epsilon = (
                 steps * one if name == "basic" else advanced_composition(one, DELTA / 2 / steps, steps, DELTA / 2)[0]
