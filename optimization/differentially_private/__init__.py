@@ -18,6 +18,8 @@ from optimization.differentially_private.descent import (
     spider_schedule,
 )
 from optimization.differentially_private.problem import FiniteSum
+from optimization.differentially_private.projection import JLProjected, LinearModel, projection_dimension
+from optimization.differentially_private.recursive import RecursiveRegularization, regularized_minimizer_bound
 from optimization.differentially_private.tree import (
     TreeSchedule,
     TreeSpider,
@@ -30,13 +32,18 @@ __all__ = [
     "DPGD",
     "DPSGD",
     "FiniteSum",
+    "JLProjected",
+    "LinearModel",
     "PrivateSpiderBoost",
+    "RecursiveRegularization",
     "SpiderSchedule",
     "TreeSchedule",
     "TreeSpider",
     "descent_bound",
     "descent_schedule",
     "empirical_lower_bound",
+    "projection_dimension",
+    "regularized_minimizer_bound",
     "spider_bound",
     "spider_bound_holds",
     "spider_leading_bound",

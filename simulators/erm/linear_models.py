@@ -167,6 +167,20 @@ class LinearModelRisk:
         )  # fmt: skip
         return total
 
+    def projected(self, matrix: ArrayLike) -> LinearModelRisk:
+        """The same risk of rows ``matrix @ x``, cut to sqrt(2) times the bound of the norms.
+
+        Parameters
+        ----------
+        matrix : float, shape (k, d)
+            Drawn without the data, entries of variance 1 / k.
+        """
+        rows = self._rows @ np.asarray(matrix, dtype=np.float64).T
+        bound = math.sqrt(2.0) * self.row_bound
+        norms = np.linalg.norm(rows, axis=1)
+        rows = rows * np.minimum(1.0, bound / np.maximum(norms, 1e-300))[:, None]
+        return LinearModelRisk(rows, self.targets, self.loss, row_bound=bound, initial_gap=self.initial_gap)
+
     def _point(self, w: ArrayLike) -> NDArray[np.float64]:
         point = np.ascontiguousarray(w, dtype=np.float64)
         if point.shape != (self.dimension,):
