@@ -20,6 +20,14 @@ from optimization.differentially_private.descent import (
 from optimization.differentially_private.problem import FiniteSum
 from optimization.differentially_private.projection import JLProjected, LinearModel, projection_dimension
 from optimization.differentially_private.recursive import RecursiveRegularization, regularized_minimizer_bound
+from optimization.differentially_private.rivals import (
+    DPFTRL,
+    DPFrankWolfe,
+    ObjectivePerturbation,
+    OutputPerturbation,
+    prefix_sum_noise,
+    square_root_coefficients,
+)
 from optimization.differentially_private.tree import (
     TreeSchedule,
     TreeSpider,
@@ -29,11 +37,15 @@ from optimization.differentially_private.tree import (
 )
 
 __all__ = [
+    "DPFTRL",
     "DPGD",
     "DPSGD",
+    "DPFrankWolfe",
     "FiniteSum",
     "JLProjected",
     "LinearModel",
+    "ObjectivePerturbation",
+    "OutputPerturbation",
     "PrivateSpiderBoost",
     "RecursiveRegularization",
     "SpiderSchedule",
@@ -42,6 +54,7 @@ __all__ = [
     "descent_bound",
     "descent_schedule",
     "empirical_lower_bound",
+    "prefix_sum_noise",
     "projection_dimension",
     "regularized_minimizer_bound",
     "spider_bound",
@@ -49,6 +62,7 @@ __all__ = [
     "spider_leading_bound",
     "spider_rate",
     "spider_schedule",
+    "square_root_coefficients",
     "tree_accuracy",
     "tree_bound",
     "tree_schedule",

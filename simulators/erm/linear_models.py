@@ -106,6 +106,11 @@ class LinearModelRisk:
         return self.loss.curvature * self.row_bound**2
 
     @property
+    def convex(self) -> bool:
+        """Whether the loss is."""
+        return self.loss.convex
+
+    @property
     def gap(self) -> float:
         """F0.
 
