@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from algos.contracts import Trajectory, check_generator, checkpoint_rounds, description, realize, whole_number
 from algos.guarantees import guarantee
@@ -173,6 +173,12 @@ class TreeSpider:
     accuracy: Annotated[float | None, Field(ge=0.0, allow_inf_nan=False, kw_only=True)] = None
     adjacency: Adjacency = Field(default="replace_one", kw_only=True)
     enforce: Literal["clip", "assume"] = Field(default="clip", kw_only=True)
+
+    @model_validator(mode="after")
+    def _proved(self) -> TreeSpider:
+        if self.constants == "paper" and 1.0 < self.epsilon < math.inf:
+            raise ValueError(f"epsilon = {self.epsilon:g}: the paper's noise is private for epsilon <= 1 alone")
+        return self
 
     def run(
         self,

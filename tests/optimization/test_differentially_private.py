@@ -452,6 +452,7 @@ def test_trees_refuse():
         (lambda: tree_schedule(10, 5, 1.0, math.nan), "lipschitz: nan"),
         (lambda: TreeSpider(1.0, 1e-6, accuracy=-1.0), "accuracy = -1.0"),
         (lambda: tree_bound(0.0), "accuracy: 0.0"),
+        (lambda: TreeSpider(2.0, 1e-6, constants="paper"), "epsilon = 2: the paper's noise is private"),
     ):
         with pytest.raises(ValueError, match=says):
             call()
