@@ -69,8 +69,8 @@ def test_frank_wolfe_without_noise_closes_its_gap():
     private = DPFrankWolfe(2.0, 1e-5, radius=1.0).run(problem, 20, rng())
     each = 2 * (2 / 200) / private.outcome["noise_multiplier"]  # epsilon of a step
     assert zcdp_epsilon(20 * each**2 / 2, 1e-5) == pytest.approx(2.0)
-    # Close to, and not below, the scale of the literature.
-    assert 1.0 < private.outcome["noise_multiplier"] / (2 * math.sqrt(160 * math.log(1e5)) / 400) < 1.15
+    # A little less than the scale of the literature.
+    assert 0.8 < private.outcome["noise_multiplier"] / (2 * math.sqrt(160 * math.log(1e5)) / 400) < 1.0
     assert np.abs(private.outcome["iterate"]).sum() <= 1 + 1e-12
 
 
