@@ -186,8 +186,8 @@ class ObjectivePerturbation:
 class DPFrankWolfe:
     """Private Frank-Wolfe over the l1 ball: noise on the scores of 2 d corners, and not on a gradient of d numbers.
 
-    Choices are epsilon_0-private, hence (epsilon_0^2 / 2)-zCDP, and compose to the budget, with somewhat less noise than
-    by the advanced composition of Talwar et al., whose scale has sqrt(8 T ln(1 / delta)).
+    Choices are epsilon_0-private, hence (epsilon_0^2 / 2)-zCDP, and compose to the budget, with somewhat less noise
+    than by the advanced composition of Talwar et al., whose scale has sqrt(8 T ln(1 / delta)).
 
     Parameters
     ----------
