@@ -513,6 +513,8 @@ def test_empirical_risks(seed, n, d, name):
             risk.value(w),
             risk.gradient_sum(w, clip=0.1, batch=np.arange(0, n, 2)).tobytes(),
             risk.variation_sum(w, before, clip=0.1).tobytes(),
+            risk.lattice_gradient_sum(w, clip=0.1, step=2.0**-20).tobytes(),
+            risk.lattice_variation_sum(w, before, clip=0.1, step=2.0**-20).tobytes(),
         )
 
     assert interpreted_all_the_way(values) == values()

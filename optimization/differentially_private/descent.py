@@ -31,6 +31,7 @@ from algos.privacy import (
 )
 from optimization.differentially_private.certificates import spider_bound, spider_bound_holds
 from optimization.differentially_private.problem import FiniteSum, check_problem, draw_batch
+from optimization.differentially_private.release import release_run
 
 __all__ = ["DPGD", "DPSGD", "PrivateSpiderBoost", "SpiderSchedule", "descent_schedule", "spider_schedule"]
 
@@ -130,11 +131,10 @@ class PrivateSpiderBoost:
         As for `algos.privacy.compose`.
     output : {"uniform", "last", "average"}
         Which iterate is returned: one drawn before the run, of which the theorem speaks, the last, or their mean.
-
-    Notes
-    -----
-    Simulation: the noise is of floating-point numbers and seeded, fit to study a method and not to release a model.
-    True gradient norms are measured for the metrics; they are not private.
+    mode : {"simulation", "release"}
+        A simulation is seeded, its noise is of floating-point numbers, and true gradient norms are measured for the
+        metrics: fit to study a method, not for release. A release draws exact noise from the operating system, takes no
+        generator, and returns the iterate, the budget and a statement, without metrics; see `release_run`.
 
     Examples
     --------
@@ -159,18 +159,26 @@ class PrivateSpiderBoost:
     anchor_share: Annotated[float, Field(gt=0.0, lt=1.0, kw_only=True)] = 0.5
     accountant: Accountant = Field(default="auto", kw_only=True)
     output: Output = Field(default="uniform", kw_only=True)
+    mode: Literal["simulation", "release"] = Field(default="simulation", kw_only=True)
 
     @model_validator(mode="after")
     def _fits(self) -> PrivateSpiderBoost:
         if self.sampling == "full" and (self.anchor_batch is not None or self.variation_batch is not None):
             raise ValueError("sampling = 'full': batches are of all records; say 'poisson' or 'wor'")
+        if self.mode == "release":
+            if self.enforce != "clip":
+                raise ValueError("enforce = 'assume': a release is private only when records are clipped")
+            if self.sampling != "full":
+                raise ValueError(f"sampling = {self.sampling!r}: releases are of all records, 'full'")
+            if self.epsilon == math.inf:
+                raise ValueError("epsilon = inf: a release needs a budget")
         return self
 
     def run(
         self,
         problem: FiniteSum,
         horizon: int,
-        rng: np.random.Generator,
+        rng: np.random.Generator | None,
         *,
         world: np.random.Generator | None = None,
         start: ArrayLike | None = None,
@@ -186,7 +194,7 @@ class PrivateSpiderBoost:
         horizon : int >= 1
             T, releases.
         rng : numpy.random.Generator
-            Draws noise, batches and the output's number.
+            Draws noise, batches and the output's number; None with ``mode="release"``.
         world : numpy.random.Generator, optional
             Draws a problem that has ``sample``.
         start : float, shape (d,), optional
@@ -208,6 +216,8 @@ class PrivateSpiderBoost:
         """
         from algos.contracts import realize
 
+        if self.mode == "release":
+            return self._release(problem, horizon, rng, world, start, checkpoints, trace)
         own = check_generator(rng, type(self).__name__)
         records = realize(problem, own if world is None else world)
         releases = whole_number(horizon, "horizon", 1)
@@ -217,6 +227,24 @@ class PrivateSpiderBoost:
             raise ValueError(f"start: must be finite numbers of shape ({plan.d},)")
         marks = checkpoint_rounds(releases, checkpoints)
         return _descend(self, records, plan, w, own, marks, trace)
+
+    def _release(
+        self, problem: FiniteSum, horizon: int, rng: Any, world: Any, start: Any, checkpoints: Any, trace: bool
+    ) -> Trajectory:
+        if rng is not None or world is not None:
+            raise ValueError(
+                "rng: a release draws from the operating system; noise that can be repeated protects nobody"
+            )
+        if trace or checkpoints is not None:
+            raise ValueError("trace, checkpoints: a release returns neither a trajectory nor true gradient norms")
+        releases = whole_number(horizon, "horizon", 1)
+        n, d, _, smoothness = check_problem(problem)
+        if self.delta >= 1.0 / n:
+            warnings.warn(f"delta = {self.delta:g} is not below 1 / n = {1 / n:g}", UserWarning, stacklevel=3)
+        w = np.zeros(d) if start is None else np.array(start, dtype=np.float64)
+        if w.shape != (d,) or not np.isfinite(w).all():
+            raise ValueError(f"start: must be finite numbers of shape ({d},)")
+        return release_run(self, problem, releases, self._phase(problem, releases), self._step(smoothness), w)
 
     def _plan(self, problem: FiniteSum, releases: int) -> _Plan:
         n, d, lipschitz, smoothness = check_problem(problem)

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from algos.contracts import Trajectory, check_generator, checkpoint_rounds, description, realize, whole_number
-from algos.privacy import Adjacency, Delta, Epsilon, gaussian_mu, zcdp_epsilon
+from algos.privacy import Adjacency, Delta, Epsilon, gaussian_mu
 from optimization.differentially_private.problem import FiniteSum, check_problem
+from optimization.differentially_private.release import rho_for
 
 __all__ = [
     "DPFTRL",
@@ -228,7 +229,7 @@ class DPFrankWolfe:
         if self.epsilon < math.inf:
             # A score <s, gradient> moves by at most 2 L0 radius / n; its noisy argmin costs twice that over the scale.
             moves = 2.0 * lipschitz * _SLACK * self.radius / n
-            scale = 2.0 * moves / math.sqrt(2.0 * _rho_for(self.epsilon, self.delta) / steps)
+            scale = 2.0 * moves / math.sqrt(2.0 * rho_for(self.epsilon, self.delta) / steps)
         marks = checkpoint_rounds(steps, checkpoints)
         w, norms, gaps, c = np.zeros(d), [], [], 0
         for t in range(steps):
@@ -262,17 +263,6 @@ class DPFrankWolfe:
                 "status": "finished",
             },
         )
-
-
-def _rho_for(epsilon: float, delta: float) -> float:
-    """The largest rho whose zCDP keeps the budget."""
-    low, high = 0.0, 1.0
-    while zcdp_epsilon(high, delta) <= epsilon:
-        low, high = high, 2.0 * high
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if zcdp_epsilon(middle, delta) <= epsilon else (low, middle)
-    return low
 
 
 def square_root_coefficients(length: int) -> NDArray[np.float64]:

@@ -172,6 +172,54 @@ class LinearModelRisk:
         )  # fmt: skip
         return total
 
+    def lattice_gradient_sum(self, w: ArrayLike, *, clip: float, step: float) -> NDArray[np.int64]:
+        """Sum of the records' gradients, clipped and cut towards zero to whole multiples of a step: exact in any order.
+
+        Parameters
+        ----------
+        w : float, shape (d,)
+        clip : float > 0
+            Norm to which every gradient is scaled down; cutting makes none longer.
+        step : float > 0
+            A power of two.
+
+        Returns
+        -------
+        int64, shape (d,)
+            In multiples of the step.
+        """
+        total, point = np.zeros(self.dimension, dtype=np.int64), self._point(w)
+        _lattice_sum(
+            self.loss.kind,
+            self.loss.scale,
+            self._rows,
+            self.targets,
+            self._norms,
+            point,
+            point,
+            False,
+            clip,
+            step,
+            total,
+        )
+        return total
+
+    def lattice_variation_sum(self, w: ArrayLike, before: ArrayLike, *, clip: float, step: float) -> NDArray[np.int64]:
+        """The same of the differences of their gradients at two points.
+
+        Parameters
+        ----------
+        w, before : float, shape (d,)
+        clip, step
+            As for `lattice_gradient_sum`.
+        """
+        total = np.zeros(self.dimension, dtype=np.int64)
+        _lattice_sum(
+            self.loss.kind, self.loss.scale, self._rows, self.targets, self._norms, self._point(w), self._point(before),
+            True, clip, step, total,
+        )  # fmt: skip
+        return total
+
     def projected(self, matrix: ArrayLike) -> LinearModelRisk:
         """The same risk of rows ``matrix @ x``, cut to sqrt(2) times the bound of the norms.
 
@@ -248,6 +296,19 @@ def _variation_sum(kind, c, rows, targets, norms, w, before, clip, batch, everyb
         now = loss_slope(kind, c, _margin(rows, i, w), targets[i])
         then = loss_slope(kind, c, _margin(rows, i, before), targets[i])
         _add(rows, i, _clipped(now - then, norms[i], clip), total)
+
+
+@njit(nogil=True, error_model="numpy")
+def _lattice_sum(kind, c, rows, targets, norms, w, before, difference, clip, step, total):
+    for i in range(rows.shape[0]):
+        factor = loss_slope(kind, c, _margin(rows, i, w), targets[i])
+        if difference:
+            factor -= loss_slope(kind, c, _margin(rows, i, before), targets[i])
+        size = abs(factor) * norms[i]
+        if size > clip:
+            factor *= clip / size
+        for j in range(total.size):
+            total[j] += int(factor * rows[i, j] / step)  # int cuts towards zero
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
