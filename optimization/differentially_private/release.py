@@ -109,7 +109,7 @@ def release_run(
     n, d = problem.n_records, problem.dimension
     anchors = -(-releases // phase)
     variations = releases - anchors
-    rho = rho_for(method.epsilon, method.delta)
+    rho = rho_for(method.epsilon, method.delta) * (1.0 - 1e-9)  # more than rounding of the sum can take
     share = method.anchor_share if variations > 0 else 1.0
     multipliers = (
         math.sqrt(anchors / (2.0 * share * rho)),
