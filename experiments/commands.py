@@ -389,6 +389,70 @@ def _bounds(side: str, given: list[str] | None) -> dict[str, float]:
     return found
 
 
+@app.command("private-train")
+def private_train(
+    data: Annotated[Path, typer.Argument(help="Records: CSV with a header, a row a record.")],
+    label: Annotated[str, typer.Option(help="The column of labels, or of targets.")],
+    epsilon: Annotated[float, typer.Option(help="Privacy budget.")],
+    delta: Annotated[float, typer.Option(help="Below one over the number of records.")],
+    model: Annotated[
+        str, typer.Option(help="Loss: logistic or sigmoid (labels), huber, lorentz, welsch or geman (numbers).")
+    ] = "logistic",
+    positive: Annotated[str | None, typer.Option(help="The label that counts as 1.")] = None,
+    scales: Annotated[
+        str | None, typer.Option(help="Declared scale of each column, with commas, or one for all; no claim without.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="'gradient descent' or 'spider'.")] = "gradient descent",
+    steps: Annotated[int | None, typer.Option(help="Releases; the tuned number if omitted.")] = None,
+    adjacency: Annotated[str, typer.Option(help="replace_one or add_remove.")] = "replace_one",
+    gap: Annotated[float | None, typer.Option(help="Declared bound of the risk at 0, for losses of numbers.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the model.")] = None,
+) -> None:
+    """Train a linear model under differential privacy, with exact noise, and say what is guaranteed."""
+    from algos.privacy import check_adjacency
+    from experiments.private_training import read_labelled_table, train_privately
+
+    table = read_labelled_table(data, label)
+    trained = train_privately(
+        table,
+        model=model,
+        epsilon=epsilon,
+        delta=delta,
+        scales=_scales(scales, len(table.columns)),
+        positive=positive,
+        method=method,  # type: ignore[arg-type]
+        steps=steps,
+        adjacency=check_adjacency(adjacency),
+        gap=gap,
+    )
+    print(f"{len(table.labels):,} records, {len(table.columns)} columns, {model}, {trained.method}")
+    if trained.private:
+        print(f"budget: epsilon = {trained.epsilon:.6g}, delta = {trained.delta:g}, {trained.adjacency}")
+    if not math.isnan(trained.certificate):
+        print(
+            f"certificate: the root mean square of the true gradients over all iterates is at most "
+            f"{trained.certificate:.4g} in expectation"
+        )
+    print(trained.statement)
+    if out is not None:
+        trained.write(out)
+        print(f"model: {out}")
+
+
+def _scales(given: str | None, columns: int) -> list[float] | None:
+    """One number a column; a single one is for all."""
+    if given is None:
+        return None
+    try:
+        found = [float(word) for word in given.split(",")]
+    except ValueError:
+        raise ValueError(f"--scales: {given!r} is not a list of numbers") from None
+    found = found * columns if len(found) == 1 else found
+    if len(found) != columns:
+        raise ValueError(f"--scales: {len(found)} numbers for {columns} columns")
+    return found
+
+
 @app.command()
 def demo(
     out: Out = Path("regretlab-demo"),

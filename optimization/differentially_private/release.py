@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from algos.contracts import Trajectory
 from algos.privacy import Adjacency, exact_discrete_gaussian, zcdp_epsilon
 
-__all__ = ["Lattice", "lattice_for", "release_run", "rho_for"]
+__all__ = ["Lattice", "lattice_for", "release_multipliers", "release_run", "rho_for"]
 
 _FINENESS = 20  # the lattice's step is at most 2^-20 of the reach
 _LARGEST_SUM = 2**62
@@ -89,6 +89,23 @@ def rho_for(epsilon: float, delta: float) -> float:
     return low
 
 
+def release_multipliers(method: Any, anchors: int, variations: int) -> tuple[float, float]:
+    """Noise multipliers of anchors and variations that keep the method's budget.
+
+    Parameters
+    ----------
+    method : PrivateSpiderBoost
+    anchors, variations : int >= 0
+        How many of each; at least one anchor.
+    """
+    rho = rho_for(method.epsilon, method.delta) * (1.0 - 1e-9)  # more than rounding of the sum can take
+    share = method.anchor_share if variations > 0 else 1.0
+    return (
+        math.sqrt(anchors / (2.0 * share * rho)),
+        math.sqrt(variations / (2.0 * (1.0 - share) * rho)) if variations > 0 else 0.0,
+    )
+
+
 def release_run(
     method: Any, problem: Any, releases: int, phase: int, step: float, w: NDArray[np.float64]
 ) -> Trajectory:
@@ -109,12 +126,7 @@ def release_run(
     n, d = problem.n_records, problem.dimension
     anchors = -(-releases // phase)
     variations = releases - anchors
-    rho = rho_for(method.epsilon, method.delta) * (1.0 - 1e-9)  # more than rounding of the sum can take
-    share = method.anchor_share if variations > 0 else 1.0
-    multipliers = (
-        math.sqrt(anchors / (2.0 * share * rho)),
-        math.sqrt(variations / (2.0 * (1.0 - share) * rho)) if variations > 0 else 0.0,
-    )
+    multipliers = release_multipliers(method, anchors, variations)
     sides = 2 if method.adjacency == "replace_one" else 1
     chosen = secrets.randbelow(releases) if method.output == "uniform" else -1
     before, estimate, total, result = w, np.zeros(d), np.zeros(d), w
