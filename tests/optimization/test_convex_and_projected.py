@@ -119,6 +119,8 @@ def test_few_dimensions_are_enough_where_the_rank_is_low():
     assert low["iterate"].shape == (1000,)
     assert low["epsilon"] == pytest.approx(20.0)
     assert low["root_mean_square"] < 0.7 * plain["root_mean_square"]
+    matrix = rng(1).standard_normal((15, 1000)) / math.sqrt(15)  # drawn first
+    np.testing.assert_allclose(low["iterate"], low["projected_iterate"] @ matrix)
     assert low["final_gradient_norm"] == pytest.approx(np.linalg.norm(problem.gradient(low["iterate"])))
 
 

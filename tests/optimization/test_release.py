@@ -106,6 +106,30 @@ def test_released_gradients_have_the_noise_that_was_accounted():
     np.testing.assert_allclose(multiples, np.rint(multiples), atol=1e-6)
 
 
+def test_every_release_is_clipped_to_its_reach():
+    """Constants that are too small are what clipping is for; exact ones never show whether it is done."""
+    asked = []
+
+    class Understated:
+        def __init__(self, risk):
+            self.risk, self.lipschitz, self.smoothness = risk, 0.1 * risk.lipschitz, 0.1 * risk.smoothness
+            self.n_records, self.dimension, self.gap = risk.n_records, risk.dimension, risk.gap
+
+        def lattice_gradient_sum(self, w, *, clip, step):
+            asked.append((self.lipschitz, clip))
+            return self.risk.lattice_gradient_sum(w, clip=clip, step=step)
+
+        def lattice_variation_sum(self, w, before, *, clip, step):
+            asked.append((min(self.smoothness * np.linalg.norm(w - before), 2 * self.lipschitz), clip))
+            return self.risk.lattice_variation_sum(w, before, clip=clip, step=step)
+
+    PrivateSpiderBoost(2.0, 1e-5, 3, mode="release", step=1.0).run(Understated(breast_cancer()), 6, None)
+    assert len(asked) == 6
+    for reach, clip in asked:
+        assert clip == lattice_for(reach, 31, 569).target
+        assert reach * (1 - 2**-29) < clip < reach * (1 + 2**-29)
+
+
 def test_equal_points_ask_nothing():
     rows = np.array([[1.0, 0.0]])
     problem = LinearModelRisk(rows, [1.0], Loss("sigmoid"))
