@@ -9,14 +9,7 @@ from optimization.differentially_private.certificates import (
     spider_rate,
     tuned_descent_bound,
 )
-from optimization.differentially_private.descent import (
-    DPGD,
-    DPSGD,
-    PrivateSpiderBoost,
-    SpiderSchedule,
-    descent_schedule,
-    spider_schedule,
-)
+from optimization.differentially_private.descent import DPGD, DPSARAH, DPSGD, DPSVRG, PrivateSpiderBoost
 from optimization.differentially_private.problem import FiniteSum
 from optimization.differentially_private.projection import JLProjected, LinearModel, projection_dimension
 from optimization.differentially_private.recursive import RecursiveRegularization, regularized_minimizer_bound
@@ -27,6 +20,15 @@ from optimization.differentially_private.rivals import (
     OutputPerturbation,
     prefix_sum_noise,
     square_root_coefficients,
+)
+from optimization.differentially_private.schedules import (
+    NoiseScales,
+    PaperSchedule,
+    SpiderSchedule,
+    descent_schedule,
+    paper_schedule,
+    spider_schedule,
+    theory_noise_scales,
 )
 from optimization.differentially_private.tree import (
     TreeSchedule,
@@ -39,13 +41,17 @@ from optimization.differentially_private.tree import (
 __all__ = [
     "DPFTRL",
     "DPGD",
+    "DPSARAH",
     "DPSGD",
+    "DPSVRG",
     "DPFrankWolfe",
     "FiniteSum",
     "JLProjected",
     "LinearModel",
+    "NoiseScales",
     "ObjectivePerturbation",
     "OutputPerturbation",
+    "PaperSchedule",
     "PrivateSpiderBoost",
     "RecursiveRegularization",
     "SpiderSchedule",
@@ -54,6 +60,7 @@ __all__ = [
     "descent_bound",
     "descent_schedule",
     "empirical_lower_bound",
+    "paper_schedule",
     "prefix_sum_noise",
     "projection_dimension",
     "regularized_minimizer_bound",
@@ -63,6 +70,7 @@ __all__ = [
     "spider_rate",
     "spider_schedule",
     "square_root_coefficients",
+    "theory_noise_scales",
     "tree_accuracy",
     "tree_bound",
     "tree_schedule",

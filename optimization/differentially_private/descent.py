@@ -1,7 +1,8 @@
 """First-order methods on finite sums with the noise that a privacy budget asks for, or none.
 
 `PrivateSpiderBoost` releases the whole gradient at anchors and only its variation in between, whose noise shrinks with
-the step. Its special cases are noisy gradient descent, one anchor a step, and SpiderBoost without privacy.
+the step. Its special cases are noisy gradient descent, one anchor a step, and SpiderBoost without privacy; `DPSVRG`
+takes variations against the anchor.
 
 Source: Arora et al., ICML 2023 (arXiv:2206.00846), Algorithm 2. The paper's noise scales have an unspecified constant;
 here an accountant sets the noise. The tuned schedule and the certificate are derived, as the specification states them.
@@ -11,13 +12,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
-from algos.contracts import Count, Trajectory, check_generator, checkpoint_rounds, description, whole_number
+from algos.contracts import Count, Trajectory, check_generator, checkpoint_rounds, description, realize, whole_number
 from algos.privacy import (
     Accountant,
     Adjacency,
@@ -29,76 +30,28 @@ from algos.privacy import (
     gaussian_mu,
     least_multiplier,
 )
-from optimization.differentially_private.certificates import spider_bound, spider_bound_holds
-from optimization.differentially_private.problem import FiniteSum, check_problem, draw_batch
+from optimization.differentially_private.noisy_steps import (
+    Plan,
+    certificate_of,
+    descend,
+    tuned_anchor_share,
+    tuned_noise_ratio,
+)
+from optimization.differentially_private.problem import (
+    FiniteSum,
+    check_clipping,
+    check_problem,
+    check_start,
+    public_smoothness,
+)
 from optimization.differentially_private.release import release_multipliers, release_run
+from optimization.differentially_private.schedules import spider_schedule
 
-__all__ = ["DPGD", "DPSGD", "PrivateSpiderBoost", "SpiderSchedule", "descent_schedule", "spider_schedule"]
+__all__ = ["DPGD", "DPSARAH", "DPSGD", "DPSVRG", "PrivateSpiderBoost"]
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Output = Literal["uniform", "last", "average"]
-_MOST_RELEASES = 10**7
-_SLACK = 1.0 + 1e-12  # of clipped norms, which rounding may exceed
-
-
-class SpiderSchedule(NamedTuple):
-    """Numbers of a run of `PrivateSpiderBoost` with full batches."""
-
-    horizon: int  # T, releases
-    phase: int  # q, from one anchor to the next
-
-
-def spider_schedule(problem: FiniteSum, epsilon: float, delta: float) -> SpiderSchedule:
-    """The schedule that makes the explicit bound about least, for full batches and half of the budget for anchors.
-
-    T = (L1 F0 / 16)^{1/3} (n mu)^{4/3} / (d L0)^{2/3} and q = 1 + n^2 mu^2 / (4 d T), rounded.
-
-    Parameters
-    ----------
-    problem : FiniteSum
-        Its constants and sizes are read, not its records.
-    epsilon, delta
-        The budget, for replaced records.
-
-    Examples
-    --------
-    >>> from simulators.erm import breast_cancer
-    >>> spider_schedule(breast_cancer(), 1.0, 1e-5)
-    SpiderSchedule(horizon=30, phase=7)
-    """
-    n, d, lipschitz, smoothness = check_problem(problem)
-    mu = gaussian_mu(epsilon, delta)
-    if mu == math.inf:
-        raise ValueError("epsilon: inf asks for no noise, and for no schedule")
-    wanted = (smoothness * problem.gap / 16.0) ** (1.0 / 3.0) * (n * mu) ** (4.0 / 3.0) / (d * lipschitz) ** (2.0 / 3.0)
-    if wanted > _MOST_RELEASES:
-        warnings.warn(f"the tuned horizon {wanted:.3g} is cut to {_MOST_RELEASES:,}", UserWarning, stacklevel=2)
-    horizon = max(1, round(min(wanted, float(_MOST_RELEASES))))
-    phase = max(1, min(horizon, math.floor(1.0 + n * n * mu * mu / (4.0 * d * horizon) + 1e-9)))
-    return SpiderSchedule(horizon, phase)
-
-
-def descent_schedule(problem: FiniteSum, epsilon: float, delta: float) -> int:
-    """The number of steps of `DPGD` that makes its explicit bound least: n mu sqrt(L1 F0 / (2 d)) / L0, rounded.
-
-    Parameters
-    ----------
-    problem : FiniteSum
-    epsilon, delta
-        The budget, for replaced records.
-
-    Examples
-    --------
-    >>> from simulators.erm import breast_cancer
-    >>> descent_schedule(breast_cancer(), 1.0, 1e-5)
-    17
-    """
-    n, d, lipschitz, smoothness = check_problem(problem)
-    mu = gaussian_mu(epsilon, delta)
-    if mu == math.inf:
-        raise ValueError("epsilon: inf asks for no noise, and for no schedule")
-    wanted = n * mu * math.sqrt(smoothness * problem.gap / (2.0 * d)) / lipschitz
-    return max(1, round(min(wanted, float(_MOST_RELEASES))))
 
 
 @description
@@ -114,7 +67,7 @@ class PrivateSpiderBoost:
     phase : int >= 1, optional
         q, releases from one anchor to the next; that of `spider_schedule` when omitted.
     step : float > 0, optional
-        eta; 1 / (2 L1) when omitted.
+        eta; 1 / (2 L1) when omitted, the regulariser's smoothness being part of L1 here.
     anchor_batch, variation_batch : int >= 1, optional
         b1 and b2, nominal sizes of batches; all records when omitted.
     sampling : {"full", "poisson", "wor"}
@@ -124,13 +77,18 @@ class PrivateSpiderBoost:
     enforce : {"clip", "assume"}
         Whether every record's gradient is cut to L0, and every difference to min(L1 r, 2 L0), so that the budget holds
         whatever the constants; or the constants are trusted.
-    anchor_share : float in (0, 1)
-        Share of the budget (of mu^2) that anchors take, for full batches. With sampled batches both kinds have the same
-        noise multiplier.
+    anchor_share : float in (0, 1) or "tuned"
+        Share of the budget (of mu^2) that anchors take, for full batches. "tuned" makes the certificate least.
+    noise_ratio : float > 0 or "tuned"
+        The anchors' noise multiplier over the variations', for sampled batches. "tuned" makes the certificate least; it
+        takes some dozens of seconds of accounting.
     accountant : {"auto", "gdp", "pld", "rdp", "rdp_whole_orders"}
         As for `algos.privacy.compose`.
     output : {"uniform", "last", "average"}
         Which iterate is returned: one drawn before the run, of which the theorem speaks, the last, or their mean.
+    indexing : {"library", "paper"}
+        "library": T releases, at w_0..w_{T-1}, and a uniform output from these. "paper": as Algorithm 2 is printed, T+1
+        releases, and a uniform output from w_1..w_T.
     mode : {"simulation", "release"}
         A simulation is seeded, its noise is of floating-point numbers, and true gradient norms are measured for the
         metrics: fit to study a method, not for release. A release draws exact noise from the operating system, takes no
@@ -156,10 +114,15 @@ class PrivateSpiderBoost:
     sampling: Sampling = Field(default="full", kw_only=True)
     adjacency: Adjacency = Field(default="replace_one", kw_only=True)
     enforce: Literal["clip", "assume"] = Field(default="clip", kw_only=True)
-    anchor_share: Annotated[float, Field(gt=0.0, lt=1.0, kw_only=True)] = 0.5
+    anchor_share: Annotated[Share | Literal["tuned"], Field(kw_only=True)] = 0.5
+    noise_ratio: Annotated[Positive | Literal["tuned"], Field(kw_only=True)] = 1.0
     accountant: Accountant = Field(default="auto", kw_only=True)
     output: Output = Field(default="uniform", kw_only=True)
+    indexing: Literal["library", "paper"] = Field(default="library", kw_only=True)
     mode: Literal["simulation", "release"] = Field(default="simulation", kw_only=True)
+
+    against_anchor: ClassVar[bool] = False  # whether variations are from the anchor, not from the previous point
+    _default_step: ClassVar[float] = 0.5
 
     @model_validator(mode="after")
     def _fits(self) -> PrivateSpiderBoost:
@@ -172,6 +135,8 @@ class PrivateSpiderBoost:
                 raise ValueError(f"sampling = {self.sampling!r}: releases are of all records, 'full'")
             if self.epsilon == math.inf:
                 raise ValueError("epsilon = inf: a release needs a budget")
+            if self.indexing != "library":
+                raise ValueError("indexing = 'paper': is for simulations")
         return self
 
     def run(
@@ -212,21 +177,19 @@ class PrivateSpiderBoost:
             ``gradient_evaluations``. Outcome: ``iterate``, ``epsilon``, ``delta``, ``adjacency``, ``sampling``,
             ``accountant``, ``noise_multiplier`` (of anchors and of variations), ``step``, ``phase``,
             ``root_mean_square`` of the true gradients over all iterates, ``certificate``, a proved bound of its mean
-            square's root or NaN, and ``status``.
+            square's root or NaN, and ``status``: "finished", "oracle_error" when the problem returned something that is
+            not d finite numbers, "diverged" when the next iterate was not finite. Then the iterate is the last finite
+            one, whatever the output, and the budget that of the whole run.
         """
-        from algos.contracts import realize
-
         if self.mode == "release":
             return self._release(problem, horizon, rng, world, start, checkpoints, trace)
         own = check_generator(rng, type(self).__name__)
         records = realize(problem, own if world is None else world)
-        releases = whole_number(horizon, "horizon", 1)
+        releases = whole_number(horizon, "horizon", 1) + (1 if self.indexing == "paper" else 0)
+        check_clipping(records, self.enforce == "clip")
         plan = self._plan(records, releases)
-        w = np.zeros(plan.d) if start is None else np.array(start, dtype=np.float64)
-        if w.shape != (plan.d,) or not np.isfinite(w).all():
-            raise ValueError(f"start: must be finite numbers of shape ({plan.d},)")
-        marks = checkpoint_rounds(releases, checkpoints)
-        return _descend(self, records, plan, w, own, marks, trace)
+        w = check_start(start, plan.d)
+        return descend(self, records, plan, w, own, checkpoint_rounds(releases, checkpoints), trace)
 
     def certificate(self, problem: FiniteSum, horizon: int) -> float:
         """A proved bound of the root mean square of the true gradients over a run's iterates; NaN where there is none.
@@ -238,13 +201,13 @@ class PrivateSpiderBoost:
         horizon : int >= 1
             T.
         """
-        releases = whole_number(horizon, "horizon", 1)
+        releases = whole_number(horizon, "horizon", 1) + (1 if self.indexing == "paper" else 0)
         plan = self._plan(problem, releases)
         if self.mode == "release":  # the noise of its accountant, a little more
             anchors = -(-releases // plan.phase)
             z = release_multipliers(self, anchors, releases - anchors)
             plan = plan._replace(anchor_noise=z[0] * (1.0 + 2.0**-29), variation_noise=z[1] * (1.0 + 2.0**-29))
-        return _certificate(self, plan, releases)
+        return certificate_of(self, plan, releases)
 
     def _release(
         self, problem: FiniteSum, horizon: int, rng: Any, world: Any, start: Any, checkpoints: Any, trace: bool
@@ -259,12 +222,11 @@ class PrivateSpiderBoost:
         n, d, _, smoothness = check_problem(problem)
         if self.delta >= 1.0 / n:
             warnings.warn(f"delta = {self.delta:g} is not below 1 / n = {1 / n:g}", UserWarning, stacklevel=3)
-        w = np.zeros(d) if start is None else np.array(start, dtype=np.float64)
-        if w.shape != (d,) or not np.isfinite(w).all():
-            raise ValueError(f"start: must be finite numbers of shape ({d},)")
-        return release_run(self, problem, releases, self._phase(problem, releases), self._step(smoothness), w)
+        total = smoothness + public_smoothness(problem)
+        w = check_start(start, d)
+        return release_run(self, problem, releases, self._phase(problem, releases), self._step(total), w)
 
-    def _plan(self, problem: FiniteSum, releases: int) -> _Plan:
+    def _plan(self, problem: FiniteSum, releases: int) -> Plan:
         n, d, lipschitz, smoothness = check_problem(problem)
         if self.delta >= 1.0 / n:
             warnings.warn(f"delta = {self.delta:g} is not below 1 / n = {1 / n:g}", UserWarning, stacklevel=3)
@@ -273,10 +235,15 @@ class PrivateSpiderBoost:
         for name, size in zip(("anchor_batch", "variation_batch"), sizes, strict=True):
             if size > n:
                 raise ValueError(f"{name}: {size} is above the {n} records")
-        step = self._step(smoothness)
+        public = public_smoothness(problem)
+        step, gap = self._step(smoothness + public), self._gap_of(problem)
         anchors = -(-releases // phase)
-        z, spent = self._noise(anchors, releases - anchors, sizes[0] / n, sizes[1] / n, n)
-        return _Plan(n, d, lipschitz, smoothness, phase, step, sizes[0], sizes[1], *z, spent, self._gap_of(problem))
+        plan = Plan(n, d, lipschitz, smoothness, public, phase, step, sizes[0], sizes[1], 0.0, 0.0, None, gap)
+        if self.epsilon == math.inf:
+            return plan
+        z = self._multipliers(plan, anchors, releases - anchors)
+        spent = self._spent(z, anchors, releases - anchors, sizes[0] / n, sizes[1] / n, n, self.accountant)
+        return plan._replace(anchor_noise=z[0], variation_noise=z[1], spent=spent)
 
     def _phase(self, problem: FiniteSum, releases: int) -> int:
         if self.phase is not None:
@@ -295,169 +262,86 @@ class PrivateSpiderBoost:
             warnings.warn(f"step = {self.step:g} is above 1 / L1 = {1 / smoothness:g}", UserWarning, stacklevel=4)
         return self.step
 
-    _default_step = 0.5
-
     def _gap_of(self, problem: FiniteSum) -> float:
+        if getattr(problem, "constants_assumed", False):
+            return math.nan
         try:
             return float(problem.gap)
         except ValueError:
             return math.nan
 
-    def _noise(
-        self, anchors: int, variations: int, anchor_rate: float, variation_rate: float, n: int
-    ) -> tuple[tuple[float, float], Any]:
-        """Noise multipliers of both kinds, and what they cost."""
-        if self.epsilon == math.inf:
-            return (0.0, 0.0), None
-        if anchor_rate == 1.0 and variation_rate == 1.0:
+    def _multipliers(self, plan: Plan, anchors: int, variations: int) -> tuple[float, float]:
+        """Noise multipliers of both kinds that keep the budget."""
+        rates = plan.anchor_batch / plan.n, plan.variation_batch / plan.n
+        if rates == (1.0, 1.0):
             mu = gaussian_mu(self.epsilon, self.delta)
-            share = self.anchor_share if variations > 0 else 1.0
-            pair = (
-                math.sqrt(anchors / share) / mu,
-                math.sqrt(variations / (1.0 - share)) / mu if variations > 0 else 0.0,
-            )
-        else:
-            one = least_multiplier(lambda z: self._spent((z, z), anchors, variations, anchor_rate, variation_rate,
-            n).epsilon,
-                                   self.epsilon, 1e-4)  # fmt: skip
-            pair = (one, one if variations > 0 else 0.0)
-        return pair, self._spent(pair, anchors, variations, anchor_rate, variation_rate, n)
+            if variations == 0:
+                return math.sqrt(anchors) / mu, 0.0
+            share = self.anchor_share
+            if share == "tuned":
+                share = tuned_anchor_share(self, plan, variations, mu)
+            return math.sqrt(anchors / share) / mu, math.sqrt(variations / (1.0 - share)) / mu
+
+        def pair(ratio: float, accountant: Accountant) -> tuple[float, float]:
+            def epsilon(z: float) -> float:
+                both = (ratio * z, z)
+                return float(self._spent(both, anchors, variations, *rates, plan.n, accountant).epsilon)
+
+            z = least_multiplier(epsilon, self.epsilon, 1e-4)
+            return ratio * z, z if variations > 0 else 0.0
+
+        ratio = self.noise_ratio
+        if ratio == "tuned":
+            searched: Accountant = self.accountant
+            if self.sampling == "poisson" and self.adjacency == "add_remove":
+                searched = "rdp_whole_orders"  # the search needs no more
+            ratio = tuned_noise_ratio(self, plan, lambda one: pair(one, searched)) if variations > 0 else 1.0
+        return pair(ratio, self.accountant)
 
     def _spent(
-        self, z: tuple[float, float], anchors: int, variations: int, anchor_rate: float, variation_rate: float, n: int
+        self,
+        z: tuple[float, float],
+        anchors: int,
+        variations: int,
+        anchor_rate: float,
+        variation_rate: float,
+        n: int,
+        accountant: Accountant,
     ) -> Any:
         kinds = [GaussianReleases(z[0], anchors, anchor_rate)]
         if variations > 0:
             kinds.append(GaussianReleases(z[1], variations, variation_rate))
         return compose(
-            kinds,
-            self.delta,
-            adjacency=self.adjacency,
-            sampling=self.sampling,
-            accountant=self.accountant,
-            n_records=n,
+            kinds, self.delta, adjacency=self.adjacency, sampling=self.sampling, accountant=accountant, n_records=n
         )
 
 
-class _Plan(NamedTuple):
-    n: int
-    d: int
-    lipschitz: float
-    smoothness: float
-    phase: int
-    step: float
-    anchor_batch: int
-    variation_batch: int
-    anchor_noise: float
-    variation_noise: float
-    spent: Any
-    gap: float
+@description
+class DPSVRG(PrivateSpiderBoost):
+    """DP-SVRG: gradients at anchors, and in between the clipped, noisy difference from the anchor.
+
+    Its noise does not add up within a phase, but grows with the distance from the anchor. There is no certificate.
+
+    Parameters
+    ----------
+    epsilon, delta, phase, step, adjacency, enforce, accountant, output, mode
+        As for `PrivateSpiderBoost`.
+    """
+
+    against_anchor: ClassVar[bool] = True
 
 
-def _descend(
-    method: PrivateSpiderBoost,
-    problem: FiniteSum,
-    plan: _Plan,
-    w: NDArray[np.float64],
-    rng: np.random.Generator,
-    marks: NDArray[np.int64],
-    trace: bool,
-) -> Trajectory:
-    """The loop."""
-    releases = int(marks[-1])
-    clips = method.enforce == "clip"
-    sides = (2.0 if method.adjacency == "replace_one" else 1.0) * _SLACK
-    chosen = int(rng.random() * releases) if method.output == "uniform" else -1
-    total, result = np.zeros(plan.d), w.copy()
-    before, estimate = w.copy(), np.zeros(plan.d)
-    norms, values, work = [], [], []
-    transcript: list[tuple[NDArray[np.float64], float, NDArray[np.float64]]] = []
-    evaluations, square, c, status = 0, 0.0, 0, "finished"
-    for t in range(releases):
-        truth = problem.gradient_sum(w) / plan.n
-        norm = float(np.linalg.norm(truth))
-        if t % plan.phase == 0:
-            batch = draw_batch(plan.n, plan.anchor_batch, method.sampling, rng)
-            summed = problem.gradient_sum(w, clip=plan.lipschitz if clips else math.inf, batch=batch)
-            noise, size = sides * plan.lipschitz * plan.anchor_noise, plan.anchor_batch
-            estimate = np.zeros(plan.d)
-            evaluations += plan.n if batch is None else batch.size
-        else:
-            batch = draw_batch(plan.n, plan.variation_batch, method.sampling, rng)
-            moved = float(np.linalg.norm(w - before))
-            reach = min(plan.smoothness * moved, 2.0 * plan.lipschitz)
-            summed = problem.variation_sum(w, before, clip=reach if clips else math.inf, batch=batch)
-            noise, size = sides * reach * plan.variation_noise, plan.variation_batch
-            evaluations += 2 * (plan.n if batch is None else batch.size)
-        if method.epsilon < math.inf:
-            summed = summed + noise * rng.standard_normal(plan.d)
-        estimate = estimate + summed / size
-        if trace:
-            transcript.append((summed, noise, w))
-        square += norm * norm
-        total += w
-        if t == chosen:
-            result = w.copy()
-        if t + 1 == marks[c]:
-            norms.append(norm)
-            values.append(problem.value(w))
-            work.append(float(evaluations))
-            c += 1
-        before, w = w, w - plan.step * estimate
-        if not np.isfinite(w).all():
-            raise FloatingPointError(f"the iterate is not finite after {t + 1} releases; a smaller step may help")
-    if method.output == "last":
-        result = w
-    elif method.output == "average":
-        result = total / releases
-    spent = plan.spent
-    metrics = {"gradient_norm": np.array(norms), "value": np.array(values), "gradient_evaluations": np.array(work)}
-    followed = {}
-    if trace:
-        followed = {
-            "releases": np.array([one for one, _, _ in transcript]),
-            "noise": np.array([one for _, one, _ in transcript]),
-            "iterates": np.array([one for _, _, one in transcript]),
-        }
-    return Trajectory(
-        marks,
-        metrics,
-        {
-            **followed,
-            "iterate": result,
-            "epsilon": math.inf if spent is None else spent.epsilon,
-            "delta": method.delta,
-            "adjacency": method.adjacency,
-            "sampling": "full" if spent is None else spent.sampling,
-            "accountant": "no privacy" if spent is None else spent.accountant,
-            "noise_multiplier": np.array([plan.anchor_noise, plan.variation_noise]),
-            "step": plan.step,
-            "phase": plan.phase,
-            "root_mean_square": math.sqrt(square / releases),
-            "certificate": _certificate(method, plan, releases),
-            "status": status,
-        },
-    )
+@description
+class DPSARAH(PrivateSpiderBoost):
+    """DP-SARAH, which is `PrivateSpiderBoost` that returns the last iterate.
 
+    Parameters
+    ----------
+    epsilon, delta, phase, step, adjacency, enforce, accountant, output, mode
+        As for `PrivateSpiderBoost`.
+    """
 
-def _certificate(method: PrivateSpiderBoost, plan: _Plan, releases: int) -> float:
-    """The proved bound of the run's root mean square, or NaN."""
-    if not plan.gap > 0.0 or plan.smoothness == 0.0 or plan.step * plan.smoothness > 1.0:
-        return math.nan
-    sides = (2.0 if method.adjacency == "replace_one" else 1.0) * _SLACK
-
-    def sampling(size: int) -> float:
-        if size == plan.n or method.sampling == "full":
-            return 0.0
-        return (1.0 - size / plan.n if method.sampling == "poisson" else (plan.n - size) / (plan.n - 1)) / size
-
-    anchor = sampling(plan.anchor_batch) * plan.lipschitz**2
-    anchor += plan.d * (sides * plan.lipschitz * plan.anchor_noise / plan.anchor_batch) ** 2
-    variation = sampling(plan.variation_batch) * plan.smoothness**2
-    variation += plan.d * (sides * plan.smoothness * plan.variation_noise / plan.variation_batch) ** 2
-    if not spider_bound_holds(plan.step, plan.smoothness, variation, plan.phase):
-        return math.nan
-    return spider_bound(releases, plan.step, plan.gap, anchor)
+    output: Output = Field(default="last", kw_only=True)
 
 
 @description
@@ -472,7 +356,7 @@ class DPGD(PrivateSpiderBoost):
 
     phase: Literal[1] = 1
 
-    _default_step = 1.0
+    _default_step: ClassVar[float] = 1.0
 
 
 @description
@@ -492,7 +376,7 @@ class DPSGD(PrivateSpiderBoost):
     sampling: Sampling = Field(default="poisson", kw_only=True)
     adjacency: Adjacency = Field(default="add_remove", kw_only=True)
 
-    _default_step = 1.0
+    _default_step: ClassVar[float] = 1.0
 
     @model_validator(mode="after")
     def _has_batches(self) -> DPSGD:

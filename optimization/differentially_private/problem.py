@@ -10,18 +10,32 @@ import math
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from algos.privacy import Sampling
 
-__all__ = ["FiniteSum", "check_problem", "draw_batch"]
+__all__ = [
+    "FiniteSum",
+    "check_clipping",
+    "check_problem",
+    "check_start",
+    "draw_batch",
+    "public_gradient",
+    "public_smoothness",
+    "refuse_public_part",
+    "sound",
+    "true_gradient",
+]
 
 
 class FiniteSum(Protocol):
     """The mean of n records' losses; any object of this shape can be optimized.
 
     ``clip`` scales every record's part down to that norm before they are added; whoever leaves it out, or gives inf,
-    trusts the constants.
+    trusts the constants. A problem may also have a part that no record touches, a regulariser: its
+    ``public_gradient(w)``, of shape (d,), is added without noise, ``public_smoothness`` to L1 where steps are chosen,
+    and `value` includes it. One whose constants are only assumed says so by ``constants_assumed = True``: then records
+    are always clipped, and there is no certificate.
     """
 
     @property
@@ -79,6 +93,71 @@ def check_problem(problem: Any) -> tuple[int, int, float, float]:
     if not 0.0 <= smoothness < math.inf:
         raise ValueError(f"problem: smoothness = {smoothness!r} is not a finite number >= 0")
     return n, d, lipschitz, smoothness
+
+
+def check_start(start: ArrayLike | None, dimension: int) -> NDArray[np.float64]:
+    """A copy of the start, 0 when it is None.
+
+    Raises
+    ------
+    ValueError
+        When it is not `dimension` finite numbers.
+    """
+    w = np.zeros(dimension) if start is None else np.array(start, dtype=np.float64)
+    if w.shape != (dimension,) or not np.isfinite(w).all():
+        raise ValueError(f"start: must be finite numbers of shape ({dimension},)")
+    return w
+
+
+def check_clipping(problem: Any, clips: bool) -> None:
+    """Refuse to trust constants that the problem itself only assumes.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not clips and getattr(problem, "constants_assumed", False):
+        raise ValueError("enforce = 'assume': the problem only assumes its constants, so that records must be clipped")
+
+
+def refuse_public_part(problem: Any, name: str) -> None:
+    """Refuse a problem with a regulariser where a method cannot take it.
+
+    Raises
+    ------
+    ValueError
+    """
+    if hasattr(problem, "public_gradient"):
+        raise ValueError(f"problem: has a public regulariser, which {name} does not take")
+
+
+def public_gradient(problem: Any, w: NDArray[np.float64]) -> NDArray[np.float64] | float:
+    """The gradient of the part that no record touches; 0 where there is none."""
+    return np.asarray(problem.public_gradient(w)) if hasattr(problem, "public_gradient") else 0.0
+
+
+def public_smoothness(problem: Any) -> float:
+    """The Lipschitz constant of that gradient.
+
+    Raises
+    ------
+    ValueError
+        When it is no finite number >= 0.
+    """
+    found = float(getattr(problem, "public_smoothness", 0.0))
+    if not 0.0 <= found < math.inf:
+        raise ValueError(f"problem: public_smoothness = {found!r} is not a finite number >= 0")
+    return found
+
+
+def true_gradient(problem: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The gradient of the risk itself, regulariser included: not private."""
+    return np.asarray(problem.gradient_sum(w) / problem.n_records + public_gradient(problem, w))
+
+
+def sound(vector: Any, dimension: int) -> bool:
+    """Whether it is `dimension` finite numbers."""
+    return np.shape(vector) == (dimension,) and bool(np.isfinite(vector).all())
 
 
 def draw_batch(n: int, size: int, sampling: Sampling, rng: np.random.Generator) -> NDArray[np.int64] | None:

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from algos.contracts import Count, Trajectory, check_generator, description, realize, whole_number
 from algos.privacy import check_delta, check_epsilon
 from optimization.differentially_private.descent import PrivateSpiderBoost
-from optimization.differentially_private.problem import FiniteSum, check_problem
+from optimization.differentially_private.problem import FiniteSum, check_problem, true_gradient
 
 __all__ = ["JLProjected", "LinearModel", "projection_dimension"]
 
@@ -149,6 +149,6 @@ class JLProjected:
             "iterate": w,
             "projected_iterate": low,
             "target_dimension": k,
-            "final_gradient_norm": float(np.linalg.norm(records.gradient_sum(w) / n)),
+            "final_gradient_norm": float(np.linalg.norm(true_gradient(records, w))),
         }
         return Trajectory(found.rounds, found.metrics, outcome)

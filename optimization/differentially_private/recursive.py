@@ -21,7 +21,7 @@ from pydantic import Field
 from algos.contracts import Trajectory, check_generator, checkpoint_rounds, description, realize, whole_number
 from algos.guarantees import guarantee
 from algos.privacy import Adjacency, Delta, Epsilon, gaussian_mu
-from optimization.differentially_private.problem import FiniteSum, check_problem
+from optimization.differentially_private.problem import FiniteSum, check_clipping, check_problem, refuse_public_part
 
 __all__ = ["RecursiveRegularization", "regularized_minimizer_bound"]
 
@@ -129,6 +129,8 @@ class RecursiveRegularization:
         own = check_generator(rng, type(self).__name__)
         records: Any = realize(problem, own if world is None else world)
         n, d, _, _ = check_problem(records)
+        check_clipping(records, self.enforce == "clip")
+        refuse_public_part(records, type(self).__name__)
         steps = whole_number(horizon, "horizon", 1)
         rounds, lam = self.rounds(records)
         part = n // rounds

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from algos.contracts import Trajectory
 from algos.privacy import Adjacency, exact_discrete_gaussian, zcdp_epsilon
+from optimization.differentially_private.problem import public_gradient
 
 __all__ = ["Lattice", "lattice_for", "release_multipliers", "release_run", "rho_for"]
 
@@ -129,8 +130,8 @@ def release_run(
     multipliers = release_multipliers(method, anchors, variations)
     sides = 2 if method.adjacency == "replace_one" else 1
     chosen = secrets.randbelow(releases) if method.output == "uniform" else -1
-    before, estimate, total, result = w, np.zeros(d), np.zeros(d), w
-    spent = 0.0
+    before, base, estimate, total, result = w, np.zeros(d), np.zeros(d), np.zeros(d), w
+    spent, status = 0.0, "finished"
     for t in range(releases):
         if t == chosen:
             result = w
@@ -141,6 +142,8 @@ def release_run(
             reach = min(problem.smoothness * float(np.linalg.norm(w - before)), 2.0 * problem.lipschitz)
         if anchor:
             estimate = np.zeros(d)
+        elif method.against_anchor:
+            estimate = base
         if reach > 0.0:  # at the same point nothing has changed, and nothing is asked
             lattice = lattice_for(reach, d, n)
             if anchor:
@@ -151,10 +154,17 @@ def release_run(
             spent += cost
             released = np.array([int(one) + two for one, two in zip(summed.tolist(), noise, strict=True)], dtype=object)
             estimate = estimate + np.array([float(value) for value in released]) * (lattice.step / n)
-        before, w = w, w - step * estimate
-        if not np.isfinite(w).all():
-            raise FloatingPointError("the iterate is not finite; a smaller step may help")
-    if method.output == "last":
+        if anchor:
+            base = estimate
+        with np.errstate(over="ignore", invalid="ignore"):  # a status says it
+            moved = w - step * (estimate + public_gradient(problem, w))
+        if not np.isfinite(moved).all():
+            status = "diverged"  # which is a function of what was released
+            break
+        if anchor or not method.against_anchor:
+            before = w
+        w = moved
+    if method.output == "last" or status != "finished":
         result = w
     elif method.output == "average":
         result = total / releases
@@ -172,7 +182,7 @@ def release_run(
             "noise_multiplier": np.array(multipliers),
             "step": step,
             "phase": phase,
-            "status": "finished",
+            "status": status,
             "statement": _statement(accounted, method.delta, method.adjacency, releases),
         },
     )

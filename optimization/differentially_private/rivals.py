@@ -17,7 +17,7 @@ from pydantic import Field
 
 from algos.contracts import Trajectory, check_generator, checkpoint_rounds, description, realize, whole_number
 from algos.privacy import Adjacency, Delta, Epsilon, gaussian_mu
-from optimization.differentially_private.problem import FiniteSum, check_problem
+from optimization.differentially_private.problem import FiniteSum, check_clipping, check_problem, refuse_public_part
 from optimization.differentially_private.release import rho_for
 
 __all__ = [
@@ -116,6 +116,8 @@ class OutputPerturbation:
         records: Any = realize(problem, own if world is None else world)
         n, d, lipschitz, _ = check_problem(records)
         whole_number(horizon, "horizon", 1)
+        check_clipping(records, False)
+        refuse_public_part(records, type(self).__name__)
         _convex(records, "output perturbation")
         w, work = _minimize(records, self.regularization, np.zeros(d), self.tolerance)
         sensitivity = _sides(self.adjacency) * lipschitz / (n * self.regularization)
@@ -168,6 +170,8 @@ class ObjectivePerturbation:
         records: Any = realize(problem, own if world is None else world)
         n, d, lipschitz, smoothness = check_problem(records)
         whole_number(horizon, "horizon", 1)
+        check_clipping(records, False)
+        refuse_public_part(records, type(self).__name__)
         _convex(records, "objective perturbation")
         zeta = _sides(self.adjacency) * lipschitz
         spread = zeta * math.sqrt(8.0 * math.log(2.0 / self.delta) + 4.0 * self.epsilon) / self.epsilon
@@ -224,6 +228,7 @@ class DPFrankWolfe:
         own = check_generator(rng, type(self).__name__)
         records: Any = realize(problem, own if world is None else world)
         n, d, lipschitz, _ = check_problem(records)
+        refuse_public_part(records, type(self).__name__)
         steps = whole_number(horizon, "horizon", 1)
         scale = 0.0
         if self.epsilon < math.inf:
@@ -354,6 +359,8 @@ class DPFTRL:
         own = check_generator(rng, type(self).__name__)
         records: Any = realize(problem, own if world is None else world)
         n, d, lipschitz, _ = check_problem(records)
+        check_clipping(records, self.enforce == "clip")
+        refuse_public_part(records, type(self).__name__)
         steps = whole_number(horizon, "horizon", 1)
         if steps > n:
             raise ValueError(f"horizon: {steps} is above the {n} records, each of which is in one batch")

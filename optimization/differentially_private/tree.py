@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from algos.contracts import Trajectory, check_generator, checkpoint_rounds, description, realize, whole_number
 from algos.guarantees import guarantee
 from algos.privacy import Adjacency, Delta, Epsilon, check_delta, check_epsilon, gaussian_mu
-from optimization.differentially_private.problem import FiniteSum, check_problem
+from optimization.differentially_private.problem import FiniteSum, check_clipping, check_problem, refuse_public_part
 
 __all__ = ["TreeSchedule", "TreeSpider", "tree_accuracy", "tree_bound", "tree_schedule"]
 
@@ -215,6 +215,8 @@ class TreeSpider:
         own = check_generator(rng, type(self).__name__)
         records = realize(problem, own if world is None else world)
         n, d, lipschitz, smoothness = check_problem(records)
+        check_clipping(records, self.enforce == "clip")
+        refuse_public_part(records, type(self).__name__)
         if smoothness == 0.0:
             raise ValueError("problem: smoothness = 0 leaves the length of a step undefined")
         schedule = tree_schedule(n, d, min(self.epsilon, 1e6), lipschitz)

@@ -349,13 +349,30 @@ def test_bad_input_is_refused(call, says):
         call(problem_of(0))
 
 
-def test_an_iterate_that_leaves_the_numbers_ends_the_run():
+@pytest.mark.parametrize("bad", [np.full(2, math.nan), np.array([math.inf, 0.0]), np.zeros(3)])
+def test_a_problem_that_returns_no_numbers_ends_the_run_with_the_last_finite_iterate(bad):
     class Bad(Canary):
-        def gradient_sum(self, w, clip=math.inf, batch=None):
-            return np.full(2, math.nan)
+        calls = 0
 
-    with pytest.raises(FloatingPointError, match="not finite after 1 releases"):
-        DPGD(1.0, 1e-5).run(Bad(True), 3, rng())
+        def gradient_sum(self, w, clip=math.inf, batch=None):
+            self.calls += 1
+            good = super().gradient_sum(w, clip=clip, batch=batch)
+            return bad if self.calls > 6 else good  # true gradient and release: three whole steps
+
+    run = DPGD(1.0, 1e-5).run(Bad(True), 8, rng(), checkpoints=range(1, 9), trace=True)
+    assert run.outcome["status"] == "oracle_error"
+    assert run.rounds.tolist() == [1, 2, 3]
+    whole = DPGD(1.0, 1e-5).run(Canary(True), 8, rng(), trace=True).outcome
+    np.testing.assert_array_equal(run.outcome["iterate"], whole["iterates"][3])
+    assert run.outcome["epsilon"] == whole["epsilon"]
+    assert math.isnan(run.outcome["certificate"])
+
+
+def test_a_step_that_leaves_the_numbers_ends_the_run():
+    with pytest.warns(UserWarning, match="above 1 / L1"):
+        run = DPGD(1.0, 1e-5, step=1e308).run(Canary(True), 8, rng(), trace=True)
+    assert run.outcome["status"] == "diverged"
+    assert np.isfinite(run.outcome["iterate"]).all()
 
 
 def preorder(depth):
