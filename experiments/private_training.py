@@ -6,7 +6,6 @@ one, and the loss's constants are exact. Who has the scales measured from the ta
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -16,34 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from algos.privacy import Adjacency, gaussian_mu
 from optimization.differentially_private import DPGD, PrivateSpiderBoost, descent_schedule, spider_schedule
 from optimization.differentially_private.release import rho_for
-from simulators.erm import LinearModelRisk, Loss, unit_rows
+from simulators.erm import LabelledTable, Loss, read_labelled_table
 
-__all__ = ["LabelledTable", "TrainedModel", "read_labelled_table", "train_privately"]
+__all__ = ["TrainedModel", "read_labelled_table", "train_privately"]
 
 Method = Literal["gradient descent", "spider"]
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledTable:
-    """Numbers of a table and its label column.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        Names of the features.
-    features : float64, shape (n, d)
-    labels : tuple of str, length n
-        As they stand in the file.
-    """
-
-    columns: tuple[str, ...]
-    features: NDArray[np.float64]
-    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,42 +62,6 @@ class TrainedModel:
         os.replace(part, target)
 
 
-def read_labelled_table(path: str | Path, label: str) -> LabelledTable:
-    """Read a CSV file with a header.
-
-    Parameters
-    ----------
-    path : path
-    label : str
-        The column of labels or targets; all others must be finite numbers.
-
-    Raises
-    ------
-    ValueError
-        With the line and the column of the first bad value.
-    """
-    source = Path(path)
-    with source.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file)
-        header = next(reader, None)
-        if header is None:
-            raise ValueError(f"{source}: is empty")
-        if label not in header:
-            raise ValueError(f"{source}: line 1: no column {label!r}; there are {', '.join(header)}")
-        place = header.index(label)
-        rows: list[list[float]] = []
-        labels: list[str] = []
-        for row in reader:
-            if len(row) != len(header):
-                raise ValueError(f"{source}: line {reader.line_num}: {len(row)} values for {len(header)} columns")
-            labels.append(row[place])
-            rows.append([_number(source, reader.line_num, header[j], row[j]) for j in range(len(row)) if j != place])
-    if not rows or len(header) < 2:
-        raise ValueError(f"{source}: no records with features")
-    names = tuple(name for j, name in enumerate(header) if j != place)
-    return LabelledTable(names, np.array(rows), tuple(labels))
-
-
 def train_privately(
     table: LabelledTable,
     *,
@@ -152,18 +96,10 @@ def train_privately(
     gap : float > 0, optional
         F0, to be declared for losses of numbers.
     """
-    loss = Loss(model)  # type: ignore[arg-type]
-    if loss.labels:
-        if positive is None:
-            raise ValueError(f"positive: is needed by {model!r}: the label that counts as 1")
-        if positive not in table.labels:
-            raise ValueError(f"positive: {positive!r} is no label of the table")
-        targets = np.array([1.0 if label == positive else -1.0 for label in table.labels])
-    else:
-        targets = np.array([_target(i, label) for i, label in enumerate(table.labels)])
     measured = scales is None
     units = np.maximum(np.abs(table.features).max(axis=0), 1e-300) if scales is None else np.asarray(scales, float)
-    problem = LinearModelRisk(unit_rows(table.features, units), targets, loss, row_bound=1.0 + 1e-9, initial_gap=gap)
+    loss = Loss(model)  # type: ignore[arg-type]
+    problem = table.risk(loss, scales=units, positive=positive, initial_gap=gap)
     if method == "spider":
         tuned = spider_schedule(problem, epsilon, delta)
         horizon = tuned.horizon if steps is None else steps
@@ -194,23 +130,3 @@ def train_privately(
         trainer.certificate(problem, horizon),
         f"{method}, {horizon} releases",
     )
-
-
-def _number(path: Path, line: int, column: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"{path}: line {line}, column {column}: {text!r} is not a finite number")
-    return value
-
-
-def _target(i: int, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"labels: {text!r} of record {i + 1} is not a finite number, which this loss needs")
-    return value

@@ -3,13 +3,35 @@
 from optimization.differentially_private.certificates import (
     descent_bound,
     empirical_lower_bound,
+    page_bound_holds,
+    sgd_bound,
+    spider_accuracy_bound,
     spider_bound,
     spider_bound_holds,
+    spider_error_bound,
     spider_leading_bound,
     spider_rate,
+    svrg_bound,
     tuned_descent_bound,
 )
 from optimization.differentially_private.descent import DPGD, DPSARAH, DPSGD, DPSVRG, PrivateSpiderBoost
+from optimization.differentially_private.nonprivate import (
+    GD,
+    PAGE,
+    SARAH,
+    SGD,
+    SVRG,
+    FiniteSumMethod,
+    Spider,
+    SpiderBoost,
+)
+from optimization.differentially_private.population import (
+    bound_glm_uniform_printed,
+    convex_population_rate,
+    glm_rate,
+    outside_gradient_bound,
+    population_lower_bound,
+)
 from optimization.differentially_private.problem import FiniteSum
 from optimization.differentially_private.projection import JLProjected, LinearModel, projection_dimension
 from optimization.differentially_private.recursive import RecursiveRegularization, regularized_minimizer_bound
@@ -30,6 +52,7 @@ from optimization.differentially_private.schedules import (
     spider_schedule,
     theory_noise_scales,
 )
+from optimization.differentially_private.stationarity import PrivateNorm, private_gradient_norm
 from optimization.differentially_private.tree import (
     TreeSchedule,
     TreeSpider,
@@ -37,6 +60,7 @@ from optimization.differentially_private.tree import (
     tree_bound,
     tree_schedule,
 )
+from optimization.differentially_private.warm_start import WarmStart, split_budget
 
 __all__ = [
     "DPFTRL",
@@ -44,32 +68,54 @@ __all__ = [
     "DPSARAH",
     "DPSGD",
     "DPSVRG",
+    "GD",
+    "PAGE",
+    "SARAH",
+    "SGD",
+    "SVRG",
     "DPFrankWolfe",
     "FiniteSum",
+    "FiniteSumMethod",
     "JLProjected",
     "LinearModel",
     "NoiseScales",
     "ObjectivePerturbation",
     "OutputPerturbation",
     "PaperSchedule",
+    "PrivateNorm",
     "PrivateSpiderBoost",
     "RecursiveRegularization",
+    "Spider",
+    "SpiderBoost",
     "SpiderSchedule",
     "TreeSchedule",
     "TreeSpider",
+    "WarmStart",
+    "bound_glm_uniform_printed",
+    "convex_population_rate",
     "descent_bound",
     "descent_schedule",
     "empirical_lower_bound",
+    "glm_rate",
+    "outside_gradient_bound",
+    "page_bound_holds",
     "paper_schedule",
+    "population_lower_bound",
     "prefix_sum_noise",
+    "private_gradient_norm",
     "projection_dimension",
     "regularized_minimizer_bound",
+    "sgd_bound",
+    "spider_accuracy_bound",
     "spider_bound",
     "spider_bound_holds",
+    "spider_error_bound",
     "spider_leading_bound",
     "spider_rate",
     "spider_schedule",
+    "split_budget",
     "square_root_coefficients",
+    "svrg_bound",
     "theory_noise_scales",
     "tree_accuracy",
     "tree_bound",

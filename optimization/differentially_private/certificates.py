@@ -1,14 +1,18 @@
-"""How stationary private optimizers end: explicit upper bounds, rates, and what no private method can beat.
+"""How stationary optimizers end: explicit upper bounds, rates, and what no private method can beat.
 
 mu is the budget in Gaussian terms, `algos.privacy.gaussian_mu`; records are replaced (a record's gradient moves the
 sum by up to 2 L0). Bounds are on the root of the mean square of the true gradient's norm at an iterate drawn uniformly.
 
-Source: Arora et al., ICML 2023 (rates, lower bounds); explicit constants are derived here, as the specification's.
+Source: Arora et al., ICML 2023 (rates, lower bounds); explicit constants are derived here, as the specification's. So
+are those of the methods without privacy, whose papers are named at each.
 """
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from algos.contracts import whole_number
 from algos.guarantees import guarantee
@@ -16,10 +20,15 @@ from algos.guarantees import guarantee
 __all__ = [
     "descent_bound",
     "empirical_lower_bound",
+    "page_bound_holds",
+    "sgd_bound",
+    "spider_accuracy_bound",
     "spider_bound",
     "spider_bound_holds",
+    "spider_error_bound",
     "spider_leading_bound",
     "spider_rate",
+    "svrg_bound",
     "tuned_descent_bound",
 ]
 
@@ -80,6 +89,25 @@ def spider_bound_holds(step: float, smoothness: float, variation_error: float, p
         q.
     """
     return step**2 * variation_error * (phase - 1) <= 1.0 - step * smoothness
+
+
+@guarantee(f"{_PAPER}, Lemma 4.1", kind="upper", algorithm="PrivateSpiderBoost", evidence="paper")
+def spider_error_bound(anchor_error: float, variation_error: float, moves: ArrayLike) -> float:
+    """Mean squared error of an estimate within a phase: tau1^2 + tau2^2 sum_k E |w_k - w_{k-1}|^2.
+
+    With full batches and the cap of the variations' noise out of reach it is an equality.
+
+    Parameters
+    ----------
+    anchor_error, variation_error : float >= 0
+        tau1^2 and tau2^2, as for `spider_bound` and `spider_bound_holds`.
+    moves : float, shape (k,)
+        Mean squared distances of consecutive iterates since the anchor.
+    """
+    squares = np.asarray(moves, dtype=np.float64)
+    if not (anchor_error >= 0.0 and variation_error >= 0.0 and (squares >= 0.0).all()):
+        raise ValueError("anchor_error, variation_error, moves: must be numbers >= 0")
+    return anchor_error + variation_error * float(squares.sum())
 
 
 @guarantee(f"{_PAPER}, Lemma 4.1 with constants", kind="upper", algorithm="PrivateSpiderBoost", evidence="derived")
@@ -143,6 +171,92 @@ def empirical_lower_bound(n_records: int, dimension: int, epsilon: float, delta:
     _positive(epsilon=epsilon, lipschitz=lipschitz)
     a = math.sqrt(dimension * math.log(1.0 / delta)) / (whole_number(n_records, "n_records", 1) * epsilon)
     return lipschitz * min(1.0, a)
+
+
+@guarantee("S. Ghadimi, G. Lan, 2013, with constants", kind="upper", algorithm="SGD", evidence="derived")
+def sgd_bound(horizon: int, step: float, gap: float, smoothness: float, variance: float) -> float:
+    """Root mean square of the gradients over T iterates of SGD, eta <= 1 / L1: sqrt(2 F0 / (eta T) + eta L1 sigma^2).
+
+    Parameters
+    ----------
+    horizon : int >= 1
+        T.
+    step, gap, smoothness : float > 0
+        eta, F0 and L1.
+    variance : float >= 0
+        sigma^2, of a batch's mean gradient; at most L0^2 / b.
+    """
+    _in_reach(step, smoothness)
+    return math.sqrt(2.0 * gap / (step * whole_number(horizon, "horizon", 1)) + step * smoothness * variance)
+
+
+@guarantee("S. Reddi et al. 2016, with constants", kind="upper", algorithm="SVRG", evidence="derived")
+def svrg_bound(horizon: int, step: float, gap: float, smoothness: float, phase: int, batch: int = 1) -> float:
+    """Root mean square of the gradients over T iterates of SVRG: sqrt(F0 / (gamma T)), or inf where gamma <= 0.
+
+    With a snapshot every m steps, any b > 0, c_m = 0, c_t = c_{t+1} (1 + eta b + eta^2 L1^2 / B) + L1^3 eta^2 / (2 B),
+    F + c_t |w - snapshot|^2 falls by gamma_t |grad F|^2 in expectation, gamma_t = eta - L1 eta^2 / 2 - c_{t+1} (eta / b
+    + eta^2); gamma is the least, and b the best of a grid. O(m).
+
+    Parameters
+    ----------
+    horizon : int >= 1
+        T.
+    step, gap, smoothness : float > 0
+        eta, F0 and L1.
+    phase : int >= 1
+        m.
+    batch : int >= 1
+        B.
+    """
+    _in_reach(step, smoothness)
+    m, size = whole_number(phase, "phase", 1), whole_number(batch, "batch", 1)
+    best = 0.0
+    for b in smoothness * np.geomspace(1e-4, 10.0, 61):
+        growth = step * b + (step * smoothness) ** 2 / size
+        start = smoothness**3 * step**2 / (2.0 * size)
+        c = (
+            start * (math.expm1((m - 1) * math.log1p(growth)) / growth) if m > 1 else 0.0
+        )  # c_1, the largest that counts
+        best = max(best, step - 0.5 * smoothness * step**2 - c * (step / b + step**2))
+    return math.sqrt(gap / (best * whole_number(horizon, "horizon", 1))) if best > 0.0 else math.inf
+
+
+@guarantee("C. Fang et al. 2018, with constants", kind="upper", algorithm="Spider", evidence="derived")
+def spider_accuracy_bound(horizon: int, accuracy: float, gap: float, smoothness: float) -> float:
+    """Mean of the gradient's norm over T iterates of SPIDER with q <= b: 4 L1 F0 / (accuracy T) + 4 accuracy.
+
+    A step is at most accuracy / L1 long, so the estimate is off by at most the accuracy in mean square; with eta |v|^2
+    >= accuracy |v| / L1 - 2 accuracy^2 / L1 the descent lemma gives the rest. T = 4 L1 F0 / accuracy^2 makes it 5 times
+    the accuracy.
+
+    Parameters
+    ----------
+    horizon : int >= 1
+        T.
+    accuracy, gap, smoothness : float > 0
+        The accuracy aimed at, F0 and L1.
+    """
+    return 4.0 * smoothness * gap / (accuracy * whole_number(horizon, "horizon", 1)) + 4.0 * accuracy
+
+
+def page_bound_holds(step: float, smoothness: float, restart: float, batch: int) -> bool:
+    """Whether sqrt(2 F0 / (eta T)) bounds PAGE: eta^2 L1^2 (1 - p) / (p b) <= 1 - eta L1.
+
+    Parameters
+    ----------
+    step, smoothness : float > 0
+    restart : float in (0, 1]
+        p.
+    batch : int >= 1
+        b.
+    """
+    return (step * smoothness) ** 2 * (1.0 - restart) / (restart * batch) <= 1.0 - step * smoothness + 1e-12
+
+
+def _in_reach(step: float, smoothness: float) -> None:
+    if not 0.0 < step * smoothness <= 1.0 + 1e-12:
+        raise ValueError(f"step: {step!r} is not in (0, 1 / L1] = (0, {1.0 / smoothness:g}]")
 
 
 def _positive(**numbers: float) -> None:
