@@ -4,6 +4,7 @@
 """
 
 import importlib
+import math
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ from simulators import (
     synthetic_market,
     traces,
 )
-from simulators.erm import LOSSES, LinearModelRisk, Loss
+from simulators.erm import LOSSES, LinearModelRisk, Loss, MeanRisk
 
 MODULES = (
     "algos.gradient_codes.products",
@@ -206,6 +207,7 @@ MODULES = (
     "simulators.contextual",
     "simulators.erm.linear_models",
     "simulators.erm.losses",
+    "simulators.erm.points",
     "simulators.linear_arms",
     "simulators.linear_systems.grids",
     "simulators.locality_traces",
@@ -515,6 +517,23 @@ def test_empirical_risks(seed, n, d, name):
             risk.variation_sum(w, before, clip=0.1).tobytes(),
             risk.lattice_gradient_sum(w, clip=0.1, step=2.0**-20).tobytes(),
             risk.lattice_variation_sum(w, before, clip=0.1, step=2.0**-20).tobytes(),
+        )
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@given(st.integers(0, 2**32), st.integers(1, 8), st.integers(1, 5))
+def test_mean_risks(seed, n, d):
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-0.25, 0.25, (n, d)) / math.sqrt(d)
+    w, before = rng.standard_normal((2, d))
+
+    def values():
+        risk = MeanRisk(points)
+        batch = np.arange(0, n, 2)
+        return (
+            risk.gradient_sum(w, clip=0.3, batch=batch).tobytes(),
+            risk.variation_sum(w, before, clip=0.3).tobytes(),
         )
 
     assert interpreted_all_the_way(values) == values()

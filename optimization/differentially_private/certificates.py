@@ -215,9 +215,9 @@ def svrg_bound(horizon: int, step: float, gap: float, smoothness: float, phase: 
     for b in smoothness * np.geomspace(1e-4, 10.0, 61):
         growth = step * b + (step * smoothness) ** 2 / size
         start = smoothness**3 * step**2 / (2.0 * size)
-        c = (
-            start * (math.expm1((m - 1) * math.log1p(growth)) / growth) if m > 1 else 0.0
-        )  # c_1, the largest that counts
+        powers = (m - 1) * math.log1p(growth)
+        # c_1, the largest that counts; beyond the numbers nothing is left of gamma.
+        c = start * math.expm1(powers) / growth if powers < 700.0 else math.inf
         best = max(best, step - 0.5 * smoothness * step**2 - c * (step / b + step**2))
     return math.sqrt(gap / (best * whole_number(horizon, "horizon", 1))) if best > 0.0 else math.inf
 
