@@ -149,6 +149,7 @@ class PrivateSpiderBoost:
         start: ArrayLike | None = None,
         checkpoints: ArrayLike | None = None,
         trace: bool = False,
+        measure_all: bool = True,
     ) -> Trajectory:
         """Take T steps.
 
@@ -166,6 +167,9 @@ class PrivateSpiderBoost:
             w0, chosen without the data; 0 when omitted.
         checkpoints : array of int in 1..horizon, optional
             At which metrics are recorded; at most 200 logarithmically spaced ones when omitted.
+        measure_all : bool
+            Whether the true gradient is computed at every iterate, for ``root_mean_square``, or at checkpoints alone,
+            which takes half of the time.
         trace : bool
             True adds ``releases``, the noisy sums, shape (T, d), ``noise``, their standard deviations, (T,), and
             ``iterates``, the points at which they were made, (T, d).
@@ -176,10 +180,10 @@ class PrivateSpiderBoost:
             Metrics ``gradient_norm`` (true, at the iterate at which the release was made), ``value`` and
             ``gradient_evaluations``. Outcome: ``iterate``, ``epsilon``, ``delta``, ``adjacency``, ``sampling``,
             ``accountant``, ``noise_multiplier`` (of anchors and of variations), ``step``, ``phase``,
-            ``root_mean_square`` of the true gradients over all iterates, ``certificate``, a proved bound of its mean
-            square's root or NaN, and ``status``: "finished", "oracle_error" when the problem returned something that is
-            not d finite numbers, "diverged" when the next iterate was not finite. Then the iterate is the last finite
-            one, whatever the output, and the budget that of the whole run.
+            ``root_mean_square`` of the true gradients over all iterates (NaN unless ``measure_all``), ``certificate``,
+            a proved bound of its mean square's root or NaN, and ``status``: "finished", "oracle_error" when the problem
+            returned something that is not d finite numbers, "diverged" when the next iterate was not finite. Then the
+            iterate is the last finite one, whatever the output, and the budget that of the whole run.
         """
         if self.mode == "release":
             return self._release(problem, horizon, rng, world, start, checkpoints, trace)
@@ -189,7 +193,7 @@ class PrivateSpiderBoost:
         check_clipping(records, self.enforce == "clip")
         plan = self._plan(records, releases)
         w = check_start(start, plan.d)
-        return descend(self, records, plan, w, own, checkpoint_rounds(releases, checkpoints), trace)
+        return descend(self, records, plan, w, own, checkpoint_rounds(releases, checkpoints), trace, measure_all)
 
     def certificate(self, problem: FiniteSum, horizon: int) -> float:
         """A proved bound of the root mean square of the true gradients over a run's iterates; NaN where there is none.

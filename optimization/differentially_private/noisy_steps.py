@@ -64,6 +64,7 @@ def descend(
     rng: np.random.Generator,
     marks: NDArray[np.int64],
     trace: bool,
+    measure_all: bool = True,
 ) -> Trajectory:
     """Take the steps; see `PrivateSpiderBoost.run`.
 
@@ -76,7 +77,7 @@ def descend(
     rng : numpy.random.Generator
     marks : int64, shape (C,)
         Checkpoints, the last of which is the number of releases.
-    trace : bool
+    trace, measure_all : bool
     """
     releases = int(marks[-1])
     clips = method.enforce == "clip"
@@ -89,8 +90,8 @@ def descend(
     transcript: list[tuple[NDArray[np.float64], float, NDArray[np.float64]]] = []
     evaluations, square, c, t, status = 0, 0.0, 0, 0, "finished"
     for t in range(releases):
-        truth = true_gradient(problem, w)
-        norm = float(np.linalg.norm(truth))
+        at_mark = t + 1 == marks[c]
+        norm = float(np.linalg.norm(true_gradient(problem, w))) if measure_all or at_mark else 0.0
         at_anchor = t % plan.phase == 0
         size = plan.anchor_batch if at_anchor else plan.variation_batch
         batch = draw_batch(plan.n, size, method.sampling, rng)
@@ -122,7 +123,7 @@ def descend(
         total += w
         if t == chosen:
             result = w.copy()
-        if t + 1 == marks[c]:
+        if at_mark:
             norms.append(norm)
             values.append(problem.value(w))
             work.append(float(evaluations))
@@ -162,7 +163,7 @@ def descend(
             "noise_multiplier": np.array([plan.anchor_noise, plan.variation_noise]),
             "step": plan.step,
             "phase": plan.phase,
-            "root_mean_square": math.sqrt(square / done) if done else math.nan,
+            "root_mean_square": math.sqrt(square / done) if measure_all and done else math.nan,
             "certificate": certificate_of(method, plan, releases) if status == "finished" else math.nan,
             "status": status,
         },

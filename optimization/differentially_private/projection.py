@@ -110,6 +110,7 @@ class JLProjected:
         *,
         world: np.random.Generator | None = None,
         checkpoints: ArrayLike | None = None,
+        trace: bool = False,
     ) -> Trajectory:
         """Run the base method on the projected problem.
 
@@ -119,6 +120,8 @@ class JLProjected:
             A finite sum with ``projected(matrix)``.
         horizon, rng, world, checkpoints
             As for the base; the projection is drawn first.
+        trace : bool
+            True adds ``iterates``, in the original dimension, shape (T, d), and the base's ``releases`` and ``noise``.
 
         Returns
         -------
@@ -137,12 +140,12 @@ class JLProjected:
             )
         k = min(k, d)
         if k == d:
-            found, matrix = self.base.run(records, horizon, own, checkpoints=checkpoints), np.eye(d)
+            found, matrix = self.base.run(records, horizon, own, checkpoints=checkpoints, trace=trace), np.eye(d)
         else:
             if not hasattr(records, "projected"):
                 raise ValueError("problem: has no method projected(matrix), which linear models have")
             matrix = own.standard_normal((k, d)) / math.sqrt(k)
-            found = self.base.run(records.projected(matrix), horizon, own, checkpoints=checkpoints)
+            found = self.base.run(records.projected(matrix), horizon, own, checkpoints=checkpoints, trace=trace)
         low = found.outcome["iterate"]
         w = low @ matrix
         outcome = dict(found.outcome) | {
@@ -151,4 +154,6 @@ class JLProjected:
             "target_dimension": k,
             "final_gradient_norm": float(np.linalg.norm(true_gradient(records, w))),
         }
+        if trace:
+            outcome["iterates"] = found.outcome["iterates"] @ matrix
         return Trajectory(found.rounds, found.metrics, outcome)

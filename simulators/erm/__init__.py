@@ -1,6 +1,6 @@
 """Empirical risks for private and other first-order optimization, with exact constants."""
 
-from simulators.erm.data import breast_cancer, digits, low_rank_regression, robust_regression
+from simulators.erm.data import breast_cancer, digits, labelled_sphere, low_rank_regression, robust_regression
 from simulators.erm.linear_models import LinearModelRisk, unit_rows
 from simulators.erm.losses import LOSSES, Loss
 from simulators.erm.per_record import PerRecordRisk
@@ -21,6 +21,7 @@ __all__ = [
     "RegularizedRisk",
     "breast_cancer",
     "digits",
+    "labelled_sphere",
     "low_rank_regression",
     "read_labelled_table",
     "robust_regression",

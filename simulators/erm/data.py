@@ -12,7 +12,7 @@ from algos.contracts import check_generator, whole_number
 from simulators.erm.linear_models import LinearModelRisk, unit_rows
 from simulators.erm.losses import Loss
 
-__all__ = ["breast_cancer", "digits", "low_rank_regression", "robust_regression"]
+__all__ = ["breast_cancer", "digits", "labelled_sphere", "low_rank_regression", "robust_regression"]
 
 _CELL_SCALES = (
     *(32, 64, 256, 4096, 0.25, 0.5, 0.5, 0.25, 0.5, 0.125, 4, 8, 32, 1024, 0.03125, 0.25, 0.5, 0.0625, 0.125, 0.03125),
@@ -72,10 +72,43 @@ def robust_regression(
     return _robust(rows / np.linalg.norm(rows, axis=1, keepdims=True), source, loss)
 
 
+def labelled_sphere(
+    n_records: int,
+    dimension: int,
+    rng: np.random.Generator,
+    *,
+    loss: Literal["sigmoid", "logistic"] = "sigmoid",
+    norm: float = 10.0,
+    noisy: bool = False,
+) -> LinearModelRisk:
+    """Rows uniform on the sphere, labels the signs of a linear model, or drawn by its logistic probabilities.
+
+    Parameters
+    ----------
+    n_records, dimension : int >= 1
+    rng : numpy.random.Generator
+    loss : {"sigmoid", "logistic"}
+    norm : float > 0
+        |w*| of the linear model.
+    noisy : bool
+        Whether the label is 1 with probability 1 / (1 + e^{-<w*, x>}), or where <w*, x> > 0.
+    """
+    n, d = whole_number(n_records, "n_records", 1), whole_number(dimension, "dimension", 1)
+    source = check_generator(rng, "labelled_sphere")
+    if not 0.0 < norm < np.inf:
+        raise ValueError(f"norm: {norm!r} is not a finite number > 0")
+    rows = source.standard_normal((n, d))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    direction = source.standard_normal(d)
+    margins = rows @ (norm * direction / np.linalg.norm(direction))
+    positive = source.random(n) < 1.0 / (1.0 + np.exp(-margins)) if noisy else margins > 0.0
+    return LinearModelRisk(rows, np.where(positive, 1.0, -1.0), Loss(loss))
+
+
 def low_rank_regression(
     n_records: int, dimension: int, rank: int, rng: np.random.Generator, *, loss: Loss | None = None
 ) -> LinearModelRisk:
-    """The same with rows of norm 1 in a subspace of the given rank.
+    """The same with rows of norm 1, and the linear model, in a subspace of the given rank.
 
     Parameters
     ----------
@@ -90,13 +123,15 @@ def low_rank_regression(
         raise ValueError(f"rank: {r} is above the dimension, {d}")
     basis = np.linalg.qr(source.standard_normal((d, r)))[0].T
     rows = source.standard_normal((n, r)) @ basis
-    return _robust(rows / np.linalg.norm(rows, axis=1, keepdims=True), source, loss)
+    return _robust(rows / np.linalg.norm(rows, axis=1, keepdims=True), source, loss, source.standard_normal(r) @ basis)
 
 
-def _robust(rows: np.ndarray, rng: np.random.Generator, loss: Loss | None) -> LinearModelRisk:
+def _robust(
+    rows: np.ndarray, rng: np.random.Generator, loss: Loss | None, direction: np.ndarray | None = None
+) -> LinearModelRisk:
     n, d = rows.shape
-    direction = rng.standard_normal(d)
-    targets = rows @ (3.0 * direction / np.linalg.norm(direction)) + 0.1 * rng.standard_normal(n)
+    along = rng.standard_normal(d) if direction is None else direction
+    targets = rows @ (3.0 * along / np.linalg.norm(along)) + 0.1 * rng.standard_normal(n)
     outliers = rng.random(n) < 0.1
     targets = targets + outliers * 5.0 * rng.standard_normal(n)
     return LinearModelRisk(rows, targets, Loss("lorentz") if loss is None else loss, initial_gap=2.0)
