@@ -81,7 +81,7 @@ class PrivateSpiderBoost:
         Share of the budget (of mu^2) that anchors take, for full batches. "tuned" makes the certificate least.
     noise_ratio : float > 0 or "tuned"
         The anchors' noise multiplier over the variations', for sampled batches. "tuned" makes the certificate least; it
-        takes some dozens of seconds of accounting.
+        takes seconds of accounting.
     accountant : {"auto", "gdp", "pld", "rdp", "rdp_whole_orders"}
         As for `algos.privacy.compose`.
     output : {"uniform", "last", "average"}
@@ -286,21 +286,22 @@ class PrivateSpiderBoost:
                 share = tuned_anchor_share(self, plan, variations, mu)
             return math.sqrt(anchors / share) / mu, math.sqrt(variations / (1.0 - share)) / mu
 
-        def pair(ratio: float, accountant: Accountant) -> tuple[float, float]:
+        def pair(ratio: float, accountant: Accountant, tolerance: float) -> tuple[float, float]:
             def epsilon(z: float) -> float:
                 both = (ratio * z, z)
                 return float(self._spent(both, anchors, variations, *rates, plan.n, accountant).epsilon)
 
-            z = least_multiplier(epsilon, self.epsilon, 1e-4)
+            z = least_multiplier(epsilon, self.epsilon, tolerance)
             return ratio * z, z if variations > 0 else 0.0
 
         ratio = self.noise_ratio
         if ratio == "tuned":
+            # Coarse, and on the safe side: the multipliers in the end are smaller, so that the bound still holds.
             searched: Accountant = self.accountant
             if self.sampling == "poisson" and self.adjacency == "add_remove":
-                searched = "rdp_whole_orders"  # the search needs no more
-            ratio = tuned_noise_ratio(self, plan, lambda one: pair(one, searched)) if variations > 0 else 1.0
-        return pair(ratio, self.accountant)
+                searched = "rdp_whole_orders"
+            ratio = tuned_noise_ratio(self, plan, lambda one: pair(one, searched, 0.01)) if variations > 0 else 1.0
+        return pair(ratio, self.accountant, 1e-4)
 
     def _spent(
         self,

@@ -233,7 +233,7 @@ def tuned_noise_ratio(method: Any, plan: Plan, multipliers: Callable[[float], tu
     method : PrivateSpiderBoost
     plan : Plan
     multipliers : callable
-        Of a ratio: both multipliers that keep the budget. Called some 13 times.
+        Of a ratio: both multipliers that keep the budget. Called ten times.
     """
 
     def proved(exponent: float) -> bool:
@@ -245,7 +245,7 @@ def tuned_noise_ratio(method: Any, plan: Plan, multipliers: Callable[[float], tu
         return 1.0
     if proved(low):
         return _RATIOS[0]
-    for _ in range(11):
+    for _ in range(8):  # to 3 %
         middle = 0.5 * (low + high)
         low, high = (low, middle) if proved(middle) else (middle, high)
     return math.exp(high)
