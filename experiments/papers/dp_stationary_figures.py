@@ -50,6 +50,7 @@ def _rank(results: pd.DataFrame) -> NamedFigure:
         rows = here[here["algorithm"] == method]
         _line(axes, rows.groupby("size")["true_error"], method, place)
     axes.set(xscale="log", yscale="log", xlabel="dimension d", ylabel="root mean square of the true gradients")
+    axes.set_ylim(bottom=0.7 * float(here.groupby("algorithm")["true_error"].mean().min()))
     plain_numbers(axes)
     axes.legend(loc="upper left")
     caption = (

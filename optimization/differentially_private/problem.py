@@ -16,10 +16,12 @@ from algos.privacy import Sampling
 
 __all__ = [
     "FiniteSum",
+    "NoNumbersError",
     "check_clipping",
     "check_problem",
     "check_start",
     "draw_batch",
+    "numbers",
     "public_gradient",
     "public_smoothness",
     "refuse_public_part",
@@ -158,6 +160,23 @@ def true_gradient(problem: Any, w: NDArray[np.float64]) -> NDArray[np.float64]:
 def sound(vector: Any, dimension: int) -> bool:
     """Whether it is `dimension` finite numbers."""
     return np.shape(vector) == (dimension,) and bool(np.isfinite(vector).all())
+
+
+class NoNumbersError(ArithmeticError):
+    """A problem returned something that is not d finite numbers; the run that catches it ends with a status."""
+
+
+def numbers(vector: Any, dimension: int) -> NDArray[np.float64]:
+    """The vector itself.
+
+    Raises
+    ------
+    NoNumbersError
+        When it is not `dimension` finite numbers.
+    """
+    if not sound(vector, dimension):
+        raise NoNumbersError
+    return np.asarray(vector)
 
 
 def draw_batch(n: int, size: int, sampling: Sampling, rng: np.random.Generator) -> NDArray[np.int64] | None:

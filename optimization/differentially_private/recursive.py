@@ -21,7 +21,14 @@ from pydantic import Field
 from algos.contracts import Trajectory, check_generator, checkpoint_rounds, description, realize, whole_number
 from algos.guarantees import guarantee
 from algos.privacy import Adjacency, Delta, Epsilon, gaussian_mu
-from optimization.differentially_private.problem import FiniteSum, check_clipping, check_problem, refuse_public_part
+from optimization.differentially_private.problem import (
+    FiniteSum,
+    NoNumbersError,
+    check_clipping,
+    check_problem,
+    numbers,
+    refuse_public_part,
+)
 
 __all__ = ["RecursiveRegularization", "regularized_minimizer_bound"]
 
@@ -124,7 +131,7 @@ class RecursiveRegularization:
         Trajectory
             Metrics by round: ``gradient_norm``, the true one at the round's output, and ``gradient_evaluations``.
             Outcome: ``iterate``, ``epsilon``, ``delta``, ``adjacency``, ``noise_multiplier`` (of a step), ``rounds``,
-            ``records_used``, ``lam``, ``status``.
+            ``records_used``, ``lam``, ``status`` ("finished" or "oracle_error").
         """
         own = check_generator(rng, type(self).__name__)
         records: Any = realize(problem, own if world is None else world)
@@ -137,13 +144,17 @@ class RecursiveRegularization:
         order = own.permutation(n)
         multiplier = 0.0 if self.epsilon == math.inf else math.sqrt(steps) / gaussian_mu(self.epsilon, self.delta)
         marks = checkpoint_rounds(rounds, checkpoints, spacing="linear")
-        outputs, longest, norms, work = [], [], [], []
+        outputs, longest, norms, work, status = [], [], [], [], "finished"
         # sum_i lam_i |w - w_i|^2 / 2 has the gradient weight w - pull.
         weight, pull, c = lam, np.zeros(d), 0
         for t in range(1, rounds + 1):
             batch = np.sort(order[(t - 1) * part : t * part])
             reach = 2.0 ** (t / 2) * self.radius
-            w, furthest = self._solve(records, batch, weight, pull, lam * 2.0**t, reach, steps, multiplier, own)
+            try:
+                w, furthest = self._solve(records, batch, weight, pull, lam * 2.0**t, reach, steps, multiplier, own)
+            except NoNumbersError:
+                status = "oracle_error"
+                break
             outputs.append(w)
             longest.append(furthest)
             weight, pull = weight + lam * 2.0**t, pull + lam * 2.0**t * w
@@ -153,11 +164,11 @@ class RecursiveRegularization:
                 c += 1
         followed = {"outputs": np.array(outputs), "longest": np.array(longest)} if trace else {}
         return Trajectory(
-            marks,
+            marks[:c],
             {"gradient_norm": np.array(norms), "gradient_evaluations": np.array(work)},
             {
                 **followed,
-                "iterate": outputs[-1],
+                "iterate": outputs[-1] if outputs else np.zeros(d),
                 "epsilon": self.epsilon,
                 "delta": self.delta,
                 "adjacency": self.adjacency,
@@ -165,7 +176,7 @@ class RecursiveRegularization:
                 "rounds": rounds,
                 "records_used": rounds * part,
                 "lam": lam,
-                "status": "finished",
+                "status": status,
             },
         )
 
@@ -189,7 +200,7 @@ class RecursiveRegularization:
         total, mass, furthest = np.zeros(pull.size), 0.0, 0.0
         for _ in range(steps):
             total, mass = (1.0 - step * lam) * total + w, (1.0 - step * lam) * mass + 1.0
-            summed = problem.gradient_sum(w, clip=clip, batch=batch)
+            summed = numbers(problem.gradient_sum(w, clip=clip, batch=batch), w.size)
             if multiplier > 0.0:
                 summed = summed + noise * rng.standard_normal(w.size)
             w = w - step * (summed / batch.size + weight * w - pull)

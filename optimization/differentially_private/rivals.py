@@ -17,7 +17,13 @@ from pydantic import Field
 
 from algos.contracts import Trajectory, check_generator, checkpoint_rounds, description, realize, whole_number
 from algos.privacy import Adjacency, Delta, Epsilon, gaussian_mu
-from optimization.differentially_private.problem import FiniteSum, check_clipping, check_problem, refuse_public_part
+from optimization.differentially_private.problem import (
+    FiniteSum,
+    check_clipping,
+    check_problem,
+    refuse_public_part,
+    sound,
+)
 from optimization.differentially_private.release import rho_for
 
 __all__ = [
@@ -236,9 +242,13 @@ class DPFrankWolfe:
             moves = 2.0 * lipschitz * _SLACK * self.radius / n
             scale = 2.0 * moves / math.sqrt(2.0 * rho_for(self.epsilon, self.delta) / steps)
         marks = checkpoint_rounds(steps, checkpoints)
-        w, norms, gaps, c = np.zeros(d), [], [], 0
+        w, norms, gaps, c, status = np.zeros(d), [], [], 0, "finished"
         for t in range(steps):
-            gradient = records.gradient_sum(w, clip=lipschitz) / n
+            summed = records.gradient_sum(w, clip=lipschitz)
+            if not sound(summed, d):
+                status = "oracle_error"
+                break
+            gradient = summed / n
             if t + 1 == marks[c]:
                 norms.append(float(np.linalg.norm(gradient)))
                 gaps.append(float(gradient @ w + self.radius * np.abs(gradient).max()))
@@ -254,10 +264,10 @@ class DPFrankWolfe:
         metrics = {
             "gradient_norm": np.array(norms),
             "frank_wolfe_gap": np.array(gaps),
-            "gradient_evaluations": n * marks.astype(float),
+            "gradient_evaluations": n * marks[:c].astype(float),
         }
         return Trajectory(
-            marks,
+            marks[:c],
             metrics,
             {
                 "iterate": w,
@@ -265,7 +275,7 @@ class DPFrankWolfe:
                 "delta": self.delta,
                 "adjacency": self.adjacency,
                 "noise_multiplier": scale,
-                "status": "finished",
+                "status": status,
             },
         )
 
@@ -373,20 +383,24 @@ class DPFTRL:
         if self.mechanism == "square root":
             drawn = drawn * math.sqrt(float(roots @ roots))
         marks = checkpoint_rounds(steps, checkpoints)
-        w, total, norms, c = np.zeros(d), np.zeros(d), [], 0
+        w, total, norms, c, status = np.zeros(d), np.zeros(d), [], 0, "finished"
         walked = np.zeros(d)
         for t in range(steps):
+            batch = np.sort(order[t * size : (t + 1) * size])
+            clip = lipschitz if self.enforce == "clip" else math.inf
+            summed = records.gradient_sum(w, clip=clip, batch=batch)
+            if not sound(summed, d):
+                status = "oracle_error"
+                break
             if t + 1 == marks[c]:
                 norms.append(float(np.linalg.norm(records.gradient_sum(w) / n)))
                 c += 1
-            batch = np.sort(order[t * size : (t + 1) * size])
-            clip = lipschitz if self.enforce == "clip" else math.inf
-            total = total + records.gradient_sum(w, clip=clip, batch=batch)
+            total = total + summed
             walked = roots[: t + 1][::-1] @ drawn[: t + 1] if self.mechanism == "square root" else walked + drawn[t]
             w = -self.step * (total + walked) / size
-        metrics = {"gradient_norm": np.array(norms), "gradient_evaluations": size * marks.astype(float)}
+        metrics = {"gradient_norm": np.array(norms), "gradient_evaluations": size * marks[:c].astype(float)}
         return Trajectory(
-            marks,
+            marks[:c],
             metrics,
             {
                 "iterate": w,
@@ -396,6 +410,6 @@ class DPFTRL:
                 "noise_multiplier": multiplier,
                 "batch": size,
                 "final_gradient_norm": float(np.linalg.norm(records.gradient_sum(w) / n)),
-                "status": "finished",
+                "status": status,
             },
         )

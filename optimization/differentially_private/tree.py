@@ -21,7 +21,15 @@ from pydantic import Field, model_validator
 from algos.contracts import Trajectory, check_generator, checkpoint_rounds, description, realize, whole_number
 from algos.guarantees import guarantee
 from algos.privacy import Adjacency, Delta, Epsilon, check_delta, check_epsilon, gaussian_mu
-from optimization.differentially_private.problem import FiniteSum, check_clipping, check_problem, refuse_public_part
+from optimization.differentially_private.problem import (
+    FiniteSum,
+    NoNumbersError,
+    check_clipping,
+    check_problem,
+    check_start,
+    numbers,
+    refuse_public_part,
+)
 
 __all__ = ["TreeSchedule", "TreeSpider", "tree_accuracy", "tree_bound", "tree_schedule"]
 
@@ -209,8 +217,8 @@ class TreeSpider:
         Trajectory
             Metrics by round: ``gradient_norm``, the true one at the round's root, and ``gradient_evaluations``.
             Outcome: ``iterate``, ``epsilon``, ``delta``, ``adjacency``, ``noise_multiplier``, ``records_used``,
-            ``leaves``, ``batch``, ``depth``, ``step_length``, and ``status``: "finished", or "stationary" where it
-            ended early.
+            ``leaves``, ``batch``, ``depth``, ``step_length``, and ``status``: "finished", "stationary" where it ended
+            early, or "oracle_error".
         """
         own = check_generator(rng, type(self).__name__)
         records = realize(problem, own if world is None else world)
@@ -223,9 +231,7 @@ class TreeSpider:
         rounds = whole_number(horizon, "horizon", 1)
         if rounds > schedule.rounds:
             raise ValueError(f"horizon: {rounds} is above the {schedule.rounds} rounds that {n} records last for")
-        w = np.zeros(d) if start is None else np.array(start, dtype=np.float64)
-        if w.shape != (d,) or not np.isfinite(w).all():
-            raise ValueError(f"start: must be finite numbers of shape ({d},)")
+        w = check_start(start, d)
         marks = checkpoint_rounds(rounds, checkpoints)
         return _Pass(self, records, schedule, own).play(w, marks, trace)
 
@@ -259,6 +265,7 @@ class _Pass:
         self._next = np.empty(0)
         self._leaves: list[NDArray[np.float64]] = []
         self._stopped: NDArray[np.float64] | None = None
+        self._status = "finished"
 
     def play(self, w: NDArray[np.float64], marks: NDArray[np.int64], trace: bool) -> Trajectory:
         """All rounds."""
@@ -269,11 +276,12 @@ class _Pass:
             if self._stopped is None:
                 norm = float(np.linalg.norm(problem.gradient_sum(w) / problem.n_records))
                 self._next = w
-                root = self._release(problem.gradient_sum, (w,), problem.lipschitz, schedule.batch)
-                if schedule.depth == 0:
-                    self._leaf(w, root)
-                else:
-                    self._grow(1, w, root)
+                try:
+                    self._round(w)
+                except NoNumbersError:
+                    self._stopped = self._leaves[-1] if self._leaves else w
+                    self._status = "oracle_error"
+                    break
                 w = self._next
             if t + 1 == marks[c]:
                 norms.append(norm)
@@ -283,7 +291,7 @@ class _Pass:
         method = self._method
         followed = {"leaves_at": np.array(self._leaves), "order": self._order[: self._used]} if trace else {}
         return Trajectory(
-            marks,
+            marks[:c],
             {"gradient_norm": np.array(norms), "gradient_evaluations": np.array(work)},
             {
                 **followed,
@@ -297,16 +305,25 @@ class _Pass:
                 "batch": schedule.batch,
                 "depth": schedule.depth,
                 "step_length": self._length,
-                "status": "finished" if self._stopped is None else "stationary",
+                "status": self._status,
             },
         )
+
+    def _round(self, w: NDArray[np.float64]) -> None:
+        """A root and the tree below it."""
+        root = self._release(self._problem.gradient_sum, (w,), self._problem.lipschitz, self._schedule.batch)
+        if self._schedule.depth == 0:
+            self._leaf(w, root)
+        else:
+            self._grow(1, w, root)
 
     def _release(self, ask: Any, at: tuple[NDArray[np.float64], ...], reach: float, size: int) -> NDArray[np.float64]:
         """The noisy mean of a query on fresh records, each of which moves the sum by at most the reach (or twice)."""
         batch = np.sort(self._order[self._used : self._used + size])
         self._used += size
         self._evaluations += size * len(at)
-        total = ask(*at, clip=reach if self._method.enforce == "clip" else math.inf, batch=batch)
+        clip = reach if self._method.enforce == "clip" else math.inf
+        total = numbers(ask(*at, clip=clip, batch=batch), at[0].size)
         if self._multiplier > 0.0:
             total = total + self._sides * reach * self._multiplier * self._rng.standard_normal(total.size)
         return np.asarray(total / size)
@@ -334,6 +351,6 @@ class _Pass:
         self._leaves.append(point)
         norm = float(np.linalg.norm(estimate))
         if norm <= 2.0 * self._accuracy or norm == 0.0:
-            self._stopped = point
+            self._stopped, self._status = point, "stationary"
         else:
             self._next = point - self._length / norm * estimate

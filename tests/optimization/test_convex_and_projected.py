@@ -112,9 +112,9 @@ def test_the_dimension_to_the_digits_given():
 
 def test_few_dimensions_are_enough_where_the_rank_is_low():
     problem = low_rank_regression(400, 1000, 5, rng(0))
-    base = PrivateSpiderBoost(20.0, 1e-5, 20)
-    plain = base.run(problem, 200, rng(1)).outcome
-    low = JLProjected(base, 15).run(problem, 200, rng(1)).outcome
+    base = PrivateSpiderBoost(20.0, 1e-5, 40)
+    plain = base.run(problem, 1000, rng(1)).outcome
+    low = JLProjected(base, 15).run(problem, 1000, rng(1)).outcome
     assert low["target_dimension"] == 15
     assert low["iterate"].shape == (1000,)
     assert low["epsilon"] == pytest.approx(20.0)

@@ -307,6 +307,35 @@ def test_sensitivity_of_users_models(seed, n):
     assert np.linalg.norm(moved[0] - moved[1]) <= 2 * reach * (1 + 1e-11)
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        TreeSpider(1.0, 1e-5),
+        RecursiveRegularization(1.0, 1e-5, radius=1.0),
+        DPFrankWolfe(1.0, 1e-5, 1.0),
+        DPFTRL(1.0, 1e-5, 0.1),
+        PrivateSpiderBoost(1.0, 1e-5, 2),
+        DPSVRG(1.0, 1e-5, 2),
+    ],
+)
+@pytest.mark.parametrize("after", [0, 3])
+def test_records_without_numbers_end_every_run_with_a_status(method, after):
+    calls = 0
+
+    def gradients(w, records):
+        nonlocal calls
+        calls += 1
+        return np.full((len(records), 2), 1.0 if calls <= after else math.nan)
+
+    problem = PerRecordRisk(2000, 2, lambda w, i: np.zeros(len(i)), gradients, block=10**6)
+    horizon = 2 if isinstance(method, TreeSpider) else 6
+    run = method.run(problem, horizon, rng())
+    assert run.outcome["status"] == "oracle_error"
+    assert np.isfinite(run.outcome["iterate"]).all()
+    assert run.outcome["iterate"].shape == (2,)
+    assert not run.rounds.size or run.rounds[-1] < horizon
+
+
 # Lemma 4.1
 
 
