@@ -24,7 +24,7 @@ def test_claims_tables_and_figures_of_a_small_run():
         frames.append(EXPERIMENT.run(here, 1).assign(**small))
     results = pd.concat(frames, ignore_index=True)
     claims = EXPERIMENT.claims(results)
-    assert len(claims) == 24
+    assert len(claims) == 25
     noisy = ("rates", "labels", "tables", "rank", "E1", "E3", "E5", "last")
     sure = [claim for claim in claims if not claim.statement.startswith(noisy)]
     assert [claim.statement for claim in sure if claim.verdict != "holds"] == []
