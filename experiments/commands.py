@@ -68,6 +68,9 @@ def run(
     scale: Scale = "quick",
     seed: Seed = 0,
     workers: Workers = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Run on a Dask cluster: tcp://HOST:PORT of its scheduler, or local:N.")
+    ] = None,
     out: Out = Path("regretlab-results"),
 ) -> None:
     """Run experiments into a folder and print their verdicts."""
@@ -79,7 +82,7 @@ def run(
     experiments = [registry.experiment(name) for name in dict.fromkeys(names)]
     with _progress() as progress:
         store = run_experiments(
-            experiments, out, scale=check_scale(scale), seed=seed, workers=workers, progress=progress
+            experiments, out, scale=check_scale(scale), seed=seed, workers=workers, dask=dask, progress=progress
         )
     _print_verdicts(findings(store, figures=False))
     print(f"results: {store.folder}; next: regretlab report {store.folder}")

@@ -5,12 +5,13 @@ Another package adds its own under ``regretlab.algorithms``, ``regretlab.simulat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from experiments.experiment import Experiment
 
-__all__ = ["algorithm", "experiment", "experiment_names", "load_all", "names", "simulator"]
+__all__ = ["algorithm", "experiment", "experiment_names", "load_all", "names", "rebuilt", "simulator"]
 
 
 def names(group: str) -> list[str]:
@@ -57,6 +58,29 @@ def experiment(name: str) -> Experiment:
     if not isinstance(loaded, Experiment):
         raise ValueError(f"{name}: what is registered under this name is no experiment")
     return loaded
+
+
+def rebuilt(name: str, parameters: Mapping[str, Any]) -> Experiment:
+    """The experiment that a run's manifest speaks of: a registered one, or one made from a user's input.
+
+    Parameters
+    ----------
+    name : str
+    parameters : mapping
+        What it was made from, see `Experiment.parameters`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or when the input is no longer what it was.
+    """
+    from experiments.budget_split import BudgetChoice
+    from experiments.scheme_choice import SchemeChoice
+    from experiments.solver_choice import SolverChoice
+    from experiments.trace_comparison import TraceComparison
+
+    kinds = {kind.name: kind.from_parameters for kind in (TraceComparison, SolverChoice, SchemeChoice, BudgetChoice)}
+    return kinds[name](parameters) if name in kinds else experiment(name)
 
 
 def load_all() -> None:

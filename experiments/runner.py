@@ -1,4 +1,4 @@
-"""Running experiments: every cell once, on threads, into a store; and verifying what a store holds.
+"""Running experiments: every cell once, on threads or a cluster, into a store; and verifying what a store holds.
 
 Cells are independent and draw from streams keyed by themselves, so the results do not depend on the number of
 workers, on the order in which cells finish, or on how often a run was interrupted and resumed.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from algos.contracts import whole_number
 from algos.streams import canonical_json, stream
 from experiments import registry
+from experiments.cluster import CellResult, run_on_cluster
 from experiments.experiment import Cell, Experiment, Scale, check_scale
 from experiments.provenance import code_digest, revision
 from experiments.store import Store, digest, encode, locked
@@ -37,6 +38,7 @@ def run_experiments(
     scale: Scale = "quick",
     seed: int = 0,
     workers: int | None = None,
+    dask: str | None = None,
     progress: Progress | None = None,
 ) -> Store:
     """Run all cells that the folder does not hold yet.
@@ -53,6 +55,9 @@ def run_experiments(
         The run's one seed.
     workers : int >= 1, optional
         Threads; the number of cores when omitted. The results do not depend on it.
+    dask : str, optional
+        Address of a Dask scheduler, or ``local:N``: cells run on its workers instead, see `run_on_cluster`. Nor do
+        the results depend on that.
     progress : callable, optional
         See `Progress`.
 
@@ -65,6 +70,8 @@ def run_experiments(
     """
     scale, seed = check_scale(scale), whole_number(seed, "seed", 0)
     threads = (os.cpu_count() or 1) if workers is None else whole_number(workers, "workers", 1)
+    if dask is not None and workers is not None:
+        raise ValueError(f"workers: {workers} is of threads; a cluster has its own workers")
     work = [(experiment, cell) for experiment in experiments for cell in experiment.cells(scale)]
     for experiment in experiments:
         _check_distinct(experiment, [cell for owner, cell in work if owner is experiment])
@@ -77,18 +84,28 @@ def run_experiments(
         if progress is not None:
             progress("cells held already", done, len(work))
 
-        def finish(experiment: Experiment, cell: Cell) -> None:
+        def told(line: str) -> None:
             nonlocal done
+            with counting:
+                done += 1
+                if progress is not None:
+                    progress(line, done, len(work))
+
+        def finish(experiment: Experiment, cell: Cell) -> None:
             try:
                 frame = experiment.run(cell, seed)
             except Exception as error:
                 raise RuntimeError(f"{experiment.name}: cell {canonical_json(cell)} failed: {error}") from error
             store.write(experiment.name, cell, frame)
-            with counting:
-                done += 1
-                if progress is not None:
-                    progress(experiment.progress(cell, frame), done, len(work))
+            told(experiment.progress(cell, frame))
 
+        def keep(experiment: Experiment, cell: Cell, result: CellResult) -> None:
+            store.write_encoded(experiment.name, cell, result.content, result.measurements)
+            told(result.line)
+
+        if dask is not None:
+            run_on_cluster(dask, todo, seed, keep)
+            return store
         with ThreadPoolExecutor(max_workers=threads) as pool:
             futures = [pool.submit(finish, experiment, cell) for experiment, cell in todo]
             try:
@@ -119,21 +136,9 @@ def results(store: Store, experiment: Experiment) -> pd.DataFrame:
 
 def experiments_of(store: Store) -> list[Experiment]:
     """The experiments that a store was made by, rebuilt from its manifest."""
-    from experiments.budget_split import BudgetChoice
-    from experiments.scheme_choice import SchemeChoice
-    from experiments.solver_choice import SolverChoice
-    from experiments.trace_comparison import TraceComparison
-
-    from_input = {
-        kind.name: kind.from_parameters for kind in (TraceComparison, SolverChoice, SchemeChoice, BudgetChoice)
-    }
-    rebuilt: list[Experiment] = []
-    for name, made_from in store.manifest["experiments"].items():
-        if name in from_input:
-            rebuilt.append(from_input[name](made_from["parameters"]))
-        else:
-            rebuilt.append(registry.experiment(name))
-    return rebuilt
+    return [
+        registry.rebuilt(name, made_from["parameters"]) for name, made_from in store.manifest["experiments"].items()
+    ]
 
 
 @dataclass(frozen=True)

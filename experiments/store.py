@@ -120,12 +120,15 @@ class Store:
 
     def write(self, experiment: str, cell: Cell, frame: pd.DataFrame) -> Path:
         """Store a cell's results, replacing whatever damaged file stands in its place."""
-        content = encode(cell, frame)
+        return self.write_encoded(experiment, cell, encode(cell, frame), frame.attrs)
+
+    def write_encoded(self, experiment: str, cell: Cell, content: bytes, measurements: Mapping[Any, Any]) -> Path:
+        """Store the bytes of a cell's file, as `encode` makes them, and what depended on the machine."""
         name = f"{_slug(cell)}.{digest(content)}.parquet"
         target = self.folder / "cells" / experiment / name
-        if frame.attrs:
+        if measurements:
             # Before the cell: whoever finds the cell finds its measurements.
-            measured = json.dumps(dict(frame.attrs), indent=2, sort_keys=True).encode()
+            measured = json.dumps(dict(measurements), indent=2, sort_keys=True).encode()
             write_whole(self.folder / "measurements" / experiment / f"{_slug(cell)}.json", measured)
         for path in self._files(experiment, cell):
             path.unlink()

@@ -1,10 +1,12 @@
 """A tiny experiment for the tests of the engine: it needs no compiler, and each cell takes a moment.
 
-Run as a script it is a process that can be killed: ``python -m tests.experiments.counting OUT WORKERS``.
+Run as a script it is a process that can be killed: ``python -m tests.experiments.counting OUT WORKERS``, or ``OUT
+tcp://HOST:PORT`` to run on a cluster, whose workers find `REGISTERED` by an entry point.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -14,6 +16,7 @@ import pandas as pd
 from algos.streams import algorithm_stream
 from experiments.claims import Claim, exact
 from experiments.experiment import Cell, Experiment, NamedFigure, Scale
+from experiments.registry import experiment
 from experiments.runner import run_experiments
 
 
@@ -46,9 +49,15 @@ class Counting(Experiment):
         return []
 
 
+REGISTERED = Counting(cells=60, pause=0.1, fail_at=int(os.environ.get("COUNTING_FAILS_AT", -1)))
+
+
 def main(out: str, workers: str) -> None:
     print("started", flush=True)
-    run_experiments([Counting(pause=0.02)], out, workers=int(workers))
+    if workers.isdigit():
+        run_experiments([Counting(pause=0.02)], out, workers=int(workers))
+    else:
+        run_experiments([experiment("counting")], out, dask=workers)
     print("finished", flush=True)
 
 
