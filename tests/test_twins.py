@@ -127,8 +127,10 @@ from simulators import (
     traces,
 )
 from simulators.erm import LOSSES, LinearModelRisk, Loss
+from tests.reference.bilevel_instances import PROBLEMS, instance
 
 MODULES = (
+    "algos.counter_draws",
     "algos.gradient_codes.products",
     "algos.knapsack.positions",
     "algos.knapsack.solve",
@@ -147,6 +149,7 @@ MODULES = (
     "algos.phases",
     "algos.predictions",
     "algos.privacy.mechanisms",
+    "algos.projections",
     "algos.replication_streams",
     "bandits.batched",
     "bandits.bayes_ucb",
@@ -202,6 +205,9 @@ MODULES = (
     "simulators.arms",
     "simulators.arrival_predictors",
     "simulators.auctions.points",
+    "simulators.bilevel_problems.compiled",
+    "simulators.bilevel_problems.quadratic",
+    "simulators.bilevel_problems.quadratic_sums",
     "simulators.bit_predictors",
     "simulators.contextual",
     "simulators.erm.linear_models",
@@ -516,5 +522,25 @@ def test_empirical_risks(seed, n, d, name):
             risk.lattice_gradient_sum(w, clip=0.1, step=2.0**-20).tobytes(),
             risk.lattice_variation_sum(w, before, clip=0.1, step=2.0**-20).tobytes(),
         )
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_bilevel_problems(name):
+    problem, x, y, rng = instance(name)
+    v = rng.standard_normal(y.size)
+
+    def values():
+        samples = [
+            (
+                *(part.tobytes() for part in problem.upper_gradient(x, y, sample)),
+                *(part.tobytes() for part in problem.lower_gradient(x, y, sample)),
+                problem.lower_hessian_product(x, y, v, sample).tobytes(),
+                problem.lower_cross_product(x, y, v, sample).tobytes(),
+            )
+            for sample in (-1, 0, 2**40 + 1)
+        ]
+        return samples, problem.project_upper(9 * x).tobytes(), problem.project_lower(9 * y).tobytes()
 
     assert interpreted_all_the_way(values) == values()

@@ -1,0 +1,21 @@
+"""One of each bilevel problem, small, drawn from a generator; what their tests have in common."""
+
+import numpy as np
+
+from simulators.bilevel_problems import random_quadratic, random_quadratic_sum
+
+PROBLEMS = {
+    "quadratic": lambda rng: random_quadratic(3, 4, rng),
+    "wide quadratic": lambda rng: random_quadratic(2, 37, rng),
+    "sum of squares": lambda rng: random_quadratic_sum(9, 2, 3, rng, batch_size=2),
+}
+SAMPLED = ("sum of squares",)  # a sample is a draw
+
+
+def instance(name, seed=0):
+    """A problem, a point of X, one of Y, and a generator for more."""
+    rng = np.random.default_rng([seed, len(name)])
+    problem = PROBLEMS[name](rng)
+    x = problem.project_upper(problem.start[0] + 0.7 * rng.standard_normal(problem.upper_dimension))
+    y = problem.project_lower(problem.start[1] + 0.7 * rng.standard_normal(problem.lower_dimension))
+    return problem, x, y, rng
