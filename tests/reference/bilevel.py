@@ -23,3 +23,35 @@ def difference_gradient(function, point, step=1e-6):
 def penalized_value(problem, x, y, s):
     """The objective of the lower solution."""
     return s * problem.upper(x, y) + problem.lower(x, y)
+
+
+def slow_phi(y, q=1.25):
+    """The function whose slope fades like a power."""
+    return np.where(y >= 0, np.abs(1 + y) ** (1 - q) / (q - 1), 1 / (q - 1) - y + q * y**2 / 2)
+
+
+SCALAR = {  # f(x, y) and g(x, y) as printed, for arrays of y
+    "bilinear": (lambda x, y: x**2 + y**2, lambda x, y: x * y),
+    "ramp": (lambda x, y: y, lambda x, y: x * y),
+    "quartic": (lambda x, y: y, lambda x, y: y**4 / 4 - x * y),
+    "kink": (lambda x, y: -y, lambda x, y: (y - x) ** 2 / 2),
+    "quadratic": (lambda x, y: (y - 1) ** 2 / 2, lambda x, y: (y - x) ** 2 / 2),
+    "power": (lambda x, y: slow_phi(y), lambda x, y: (y - x) ** 2 / 2),
+    "huber": (lambda x, y: np.where(np.abs(y) <= 1, y**2 / 2, np.abs(y) - 0.5), lambda x, y: (y - x) ** 2 / 2),
+    "PL toy": (
+        lambda x, y: np.cos(4 * y + 2) / (1 + np.exp(2 - 4 * x)) + np.log((4 * x - 2) ** 2 + 1) / 2,
+        lambda x, y: (x + y) ** 2 + x * np.sin(x + y) ** 2,
+    ),
+}
+
+
+def grid_penalty_value(name, x, s, grid):
+    """psi_s of a scalar lower level from its definition, both minima on a grid."""
+    upper, lower = (part(x, grid) for part in SCALAR[name])
+    return (np.min(s * upper + lower) - np.min(lower)) / s
+
+
+def grid_value(name, x, grid):
+    """psi of a scalar lower level: the least f among points whose g is least up to a grid's error."""
+    upper, lower = (part(x, grid) for part in SCALAR[name])
+    return upper[lower <= lower.min() + 1e-13].min()

@@ -2,12 +2,20 @@
 
 import numpy as np
 
-from simulators.bilevel_problems import random_quadratic, random_quadratic_sum
+from simulators.bilevel_problems import CounterExample, Moreau, PLToy, random_quadratic, random_quadratic_sum
 
 PROBLEMS = {
     "quadratic": lambda rng: random_quadratic(3, 4, rng),
     "wide quadratic": lambda rng: random_quadratic(2, 37, rng),
     "sum of squares": lambda rng: random_quadratic_sum(9, 2, 3, rng, batch_size=2),
+    "moreau": lambda rng: Moreau("quadratic", dimension=2),
+    "slow moreau": lambda rng: Moreau("power", dimension=3),
+    "moreau huber": lambda rng: Moreau("huber", dimension=2),
+    "bilinear": lambda rng: CounterExample("bilinear"),
+    "ramp": lambda rng: CounterExample("ramp"),
+    "quartic": lambda rng: CounterExample("quartic"),
+    "kink": lambda rng: CounterExample("kink"),
+    "PL toy": lambda rng: PLToy(),
 }
 SAMPLED = ("sum of squares",)  # a sample is a draw
 
