@@ -37,7 +37,8 @@ class BilevelKernels(NamedTuple):
 
     Each takes ``data``, a tuple of arrays and numbers that the kernels alone understand, and writes its result in
     place, so that a loop allocates nothing. ``sample`` is an int64, `WHOLE` or the number of a draw: the same number
-    gives the same noise and the same records at any point.
+    gives the same noise and the same records at any point. ``data`` may hold scratch memory: a thread calls
+    ``kernels()`` for itself.
     """
 
     data: Any
@@ -45,21 +46,21 @@ class BilevelKernels(NamedTuple):
     lower_gradient: Callable[..., Any]  # (data, x, y, sample, out_x (dx,), out_y (dy,)): gradient of g
     project_upper: Callable[..., Any]  # (data, x): moves x to its projection on X
     project_lower: Callable[..., Any]  # (data, y): moves y to its projection on Y
-    # Products with the Hessian of g in y, and with d^2 g / dx dy of shape (dx, dy): (data, x, y, v, sample, out).
-    lower_hessian_product: Callable[..., Any] | None = None
-    lower_cross_product: Callable[..., Any] | None = None
+    lower_hessian_product: Callable[..., Any] | None = None  # (data, x, y, v, sample, out_y): d^2 g / dy^2 times v
+    lower_cross_product: Callable[..., Any] | None = None  # (data, x, y, v, sample, out_x): d^2 g / dx dy times v
+    skips_empty_outputs: bool = False  # whether a gradient kernel leaves out the half whose output has size 0
 
 
 class BilevelProblem(Protocol):
     """Gradients of both levels; any object of this shape can be solved.
 
     Beyond these, a problem may offer, and solvers and figures use where it does:
-    ``project_upper(x)`` and ``project_lower(y)`` (no constraint when absent);
-    ``lower_hessian_product(x, y, v, sample)`` and ``lower_cross_product(x, y, v, sample)``, which second-order methods
-    need; ``constants`` (`BilevelConstants`); ``start`` (x0, y0); ``lower_solution(x, s)`` (y_s, a minimiser of s f + g
-    over Y; s = 0 gives the one of least f); ``value(x)`` and ``value_gradient(x)`` (psi and its gradient);
-    ``penalty_value(x, s)`` and ``penalty_gradient(x, s)`` (psi_s and its gradient); ``n_samples`` (of a finite sum);
-    ``kernels()`` (`BilevelKernels`).
+    ``project_upper(x)`` and ``project_lower(y)`` (no constraint when absent), ``constants`` (`BilevelConstants`),
+    ``lower_hessian_product(x, y, v, sample)`` and ``lower_cross_product(x, y, v, sample)`` (second-order methods need
+    them), ``start`` (x0, y0), ``lower_solution(x, s)`` (y_s, a minimiser of s f + g over Y; s = 0 gives the one of
+    least f), ``value(x)`` and ``value_gradient(x)`` (psi and its gradient), ``penalty_value(x, s)`` and
+    ``penalty_gradient(x, s)`` (psi_s and its gradient), ``n_samples`` (of a finite sum) and ``kernels()``
+    (`BilevelKernels`).
     """
 
     @property

@@ -128,8 +128,10 @@ from simulators import (
     traces,
 )
 from simulators.erm import LOSSES, LinearModelRisk, Loss, MeanRisk
+from tests.reference.bilevel_instances import PROBLEMS, instance
 
 MODULES = (
+    "algos.counter_draws",
     "algos.gradient_codes.products",
     "algos.knapsack.positions",
     "algos.knapsack.solve",
@@ -148,6 +150,7 @@ MODULES = (
     "algos.phases",
     "algos.predictions",
     "algos.privacy.mechanisms",
+    "algos.projections",
     "algos.replication_streams",
     "bandits.batched",
     "bandits.bayes_ucb",
@@ -203,6 +206,18 @@ MODULES = (
     "simulators.arms",
     "simulators.arrival_predictors",
     "simulators.auctions.points",
+    "simulators.bilevel_problems.cleaning",
+    "simulators.bilevel_problems.compiled",
+    "simulators.bilevel_problems.constrained",
+    "simulators.bilevel_problems.counter_examples",
+    "simulators.bilevel_problems.logistic",
+    "simulators.bilevel_problems.moreau",
+    "simulators.bilevel_problems.path_flows",
+    "simulators.bilevel_problems.pl_toy",
+    "simulators.bilevel_problems.quadratic",
+    "simulators.bilevel_problems.quadratic_sums",
+    "simulators.bilevel_problems.regularization",
+    "simulators.bilevel_problems.ridge",
     "simulators.bit_predictors",
     "simulators.contextual",
     "simulators.erm.linear_models",
@@ -535,5 +550,25 @@ def test_mean_risks(seed, n, d):
             risk.gradient_sum(w, clip=0.3, batch=batch).tobytes(),
             risk.variation_sum(w, before, clip=0.3).tobytes(),
         )
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_bilevel_problems(name):
+    problem, x, y, rng = instance(name)
+    v = rng.standard_normal(y.size)
+
+    def values():
+        samples = [
+            (
+                *(part.tobytes() for part in problem.upper_gradient(x, y, sample)),
+                *(part.tobytes() for part in problem.lower_gradient(x, y, sample)),
+                problem.lower_hessian_product(x, y, v, sample).tobytes(),
+                problem.lower_cross_product(x, y, v, sample).tobytes(),
+            )
+            for sample in (-1, 0, 2**40 + 1)
+        ]
+        return samples, problem.project_upper(9 * x).tobytes(), problem.project_lower(9 * y).tobytes()
 
     assert interpreted_all_the_way(values) == values()
