@@ -206,6 +206,7 @@ MODULES = (
     "simulators.arrival_predictors",
     "simulators.auctions.points",
     "simulators.bilevel_problems.compiled",
+    "simulators.bilevel_problems.constrained",
     "simulators.bilevel_problems.counter_examples",
     "simulators.bilevel_problems.moreau",
     "simulators.bilevel_problems.pl_toy",

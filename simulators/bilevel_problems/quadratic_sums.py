@@ -22,10 +22,10 @@ from algos.kernels import hold
 from simulators.bilevel_problems.compiled import CompiledProblem, Vector, project_nowhere
 from simulators.bilevel_problems.quadratic import (
     QuadraticBilevel,
-    add_rows,
     quadratic_cross_product,
     quadratic_hessian_product,
-    quadratic_lower,
+    quadratic_kernels,
+    quadratic_lower_with_x,
     quadratic_upper,
     symmetric_part,
 )
@@ -35,7 +35,6 @@ __all__ = ["QuadraticSum", "random_quadratic_sum"]
 
 class _Sum(NamedTuple):
     whole: Any  # the kernels' data of the means
-    only_x: np.ndarray  # (dx + 1, dx) float64: Hessian and gradient at 0 of the part of g in x alone
     lower: np.ndarray  # (n, dy + dx + 1): P, Q and p
     upper: np.ndarray  # (m, dy + dx + 1): R, S and r
     batch: int
@@ -118,17 +117,20 @@ class QuadraticSum(CompiledProblem):
         )
 
     @cached_property
-    def _records(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        n = len(self.Q)
+    def _records(self) -> tuple[np.ndarray, np.ndarray]:
         return (
-            np.vstack([symmetric_part(self.Q.T @ self.Q / n), -self.Q.T @ self.p / n]),
             np.hstack([self.P, self.Q, self.p[:, None]]),
             np.hstack([self.R, self.S, self.r[:, None]]),
         )
 
     def kernels(self) -> BilevelKernels:
         """Compiled functions with the same results; the exact gradients are those of `whole`."""
-        data = _Sum(self.whole.kernels().data, *self._records, self.batch_size)
+        one, n = self.whole, len(self.Q)
+        whole = quadratic_kernels(
+            one.A, one.C, one.a, one.F, one.H, one.K, one.f0, one.h0,
+            G=symmetric_part(self.Q.T @ self.Q / n), g0=-self.Q.T @ self.p / n,
+        )  # fmt: skip
+        data = _Sum(whole.data, *self._records, self.batch_size)
         return BilevelKernels(
             data, _upper_of_sum, _lower_of_sum,
             project_nowhere, project_nowhere, _hessian_product_of_sum, _cross_product_of_sum, skips_empty_outputs=True,
@@ -223,19 +225,15 @@ def _upper_of_sum(data, x, y, sample, out_x, out_y):
 
 @njit(nogil=True)
 def _lower_of_sum(data, x, y, sample, out_x, out_y):
-    records, only_x = data.lower, data.only_x
+    records = data.lower
     if sample < 0:
-        quadratic_lower(data.whole, x, y, sample, out_x, out_y)
-        if out_x.size:
-            add_rows(only_x, 0, x, out_x)
-            for i in range(x.size):
-                out_x[i] += only_x[x.size, i]
+        quadratic_lower_with_x(data.whole, x, y, sample, out_x, out_y)
     else:
         out_x[:], out_y[:] = 0.0, 0.0
         for k in range(data.batch):
             i = whole_below(records.shape[0], 0, sample, 1, k)
             _add_record(records, i, x, y, 1.0 / data.batch, out_x, out_y)
-    hold(records, only_x, x, y, out_x, out_y)
+    hold(records, x, y, out_x, out_y)
 
 
 @njit(nogil=True)

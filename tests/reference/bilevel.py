@@ -55,3 +55,30 @@ def grid_value(name, x, grid):
     """psi of a scalar lower level: the least f among points whose g is least up to a grid's error."""
     upper, lower = (part(x, grid) for part in SCALAR[name])
     return upper[lower <= lower.min() + 1e-13].min()
+
+
+def solve_quadratic_cvxpy(hessian, linear, low=None, high=None, totals=None):
+    """The least value of y'Hy / 2 + b'y and a minimiser by a conic solver.
+
+    ``low`` and ``high`` are sides of a box, ``totals`` a list of (index array, total), simplices.
+    """
+    import cvxpy
+
+    y = cvxpy.Variable(len(linear))
+    values, vectors = np.linalg.eigh(hessian)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    constraints = [] if low is None else [y >= low, y <= high]
+    for index, total in totals or ():
+        constraints += [y[index] >= 0, cvxpy.sum(y[index]) == total]
+    objective = cvxpy.sum_squares(root @ y) / 2 + linear @ y
+    settings = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
+    value = cvxpy.Problem(cvxpy.Minimize(objective), constraints).solve(solver="CLARABEL", **settings)
+    return float(value), np.asarray(y.value)
+
+
+def psi_grid(problem, axes, s=None):
+    """psi, or psi_s, on a grid of x of one or two coordinates, shape of the grid."""
+    points = np.meshgrid(*axes, indexing="ij")
+    flat = np.column_stack([part.ravel() for part in points])
+    values = [problem.value(x) if s is None else problem.penalty_value(x, s) for x in flat]
+    return np.reshape(values, points[0].shape)

@@ -2,7 +2,17 @@
 
 import numpy as np
 
-from simulators.bilevel_problems import CounterExample, Moreau, PLToy, random_quadratic, random_quadratic_sum
+from simulators.bilevel_problems import (
+    CounterExample,
+    Moreau,
+    PLToy,
+    SimplexProjection,
+    random_box_qp,
+    random_minimax,
+    random_quadratic,
+    random_quadratic_sum,
+    random_rank_deficient,
+)
 
 PROBLEMS = {
     "quadratic": lambda rng: random_quadratic(3, 4, rng),
@@ -16,6 +26,11 @@ PROBLEMS = {
     "quartic": lambda rng: CounterExample("quartic"),
     "kink": lambda rng: CounterExample("kink"),
     "PL toy": lambda rng: PLToy(),
+    "rank deficient": lambda rng: random_rank_deficient(2, 5, 3, rng),
+    "minimax": lambda rng: random_minimax(3, 2, rng),
+    "simplex": lambda rng: SimplexProjection(rng.standard_normal(4)),
+    "box": lambda rng: random_box_qp(2, 3, rng),
+    "larger box": lambda rng: random_box_qp(2, 7, rng),
 }
 SAMPLED = ("sum of squares",)  # a sample is a draw
 
