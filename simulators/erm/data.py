@@ -12,7 +12,7 @@ from algos.contracts import check_generator, whole_number
 from simulators.erm.linear_models import LinearModelRisk, unit_rows
 from simulators.erm.losses import Loss
 
-__all__ = ["breast_cancer", "digits", "low_rank_regression", "robust_regression"]
+__all__ = ["breast_cancer", "breast_cancer_table", "digits", "digits_table", "low_rank_regression", "robust_regression"]
 
 _CELL_SCALES = (
     *(32, 64, 256, 4096, 0.25, 0.5, 0.5, 0.25, 0.5, 0.125, 4, 8, 32, 1024, 0.03125, 0.25, 0.5, 0.0625, 0.125, 0.03125),
@@ -33,13 +33,8 @@ def breast_cancer(loss: Literal["sigmoid", "logistic"] = "sigmoid") -> LinearMod
     >>> risk.n_records, risk.dimension, round(float(np.linalg.norm(risk.gradient(np.zeros(31)))), 10)
     (569, 31, 0.0700716537)
     """
-    with as_file(files("simulators") / "data" / "breast_cancer.csv") as path, path.open(encoding="utf-8") as file:
-        rows = list(csv.reader(file))
-    table = np.array(rows[1:], dtype=np.float64)
-    label = rows[0].index("benign")
-    return LinearModelRisk(
-        unit_rows(np.delete(table, label, axis=1), _CELL_SCALES), 2 * table[:, label] - 1, Loss(loss)
-    )
+    features, labels = breast_cancer_table()
+    return LinearModelRisk(unit_rows(features, _CELL_SCALES), labels, Loss(loss))
 
 
 def digits(loss: Literal["sigmoid", "logistic"] = "sigmoid") -> LinearModelRisk:
@@ -49,9 +44,23 @@ def digits(loss: Literal["sigmoid", "logistic"] = "sigmoid") -> LinearModelRisk:
     ----------
     loss : {"sigmoid", "logistic"}
     """
-    with as_file(files("simulators") / "data" / "digits.npz") as path, np.load(path) as data:
-        features, labels = data["X"].astype(np.float64), data["y"]
+    features, labels = digits_table()
     return LinearModelRisk(unit_rows(features, np.full(64, 16.0)), np.where(labels >= 5, 1.0, -1.0), Loss(loss))
+
+
+def breast_cancer_table() -> tuple[np.ndarray, np.ndarray]:
+    """The table as it is: 30 features of cell nuclei, shape (569, 30), and 1 for benign, -1 for malignant."""
+    with as_file(files("simulators") / "data" / "breast_cancer.csv") as path, path.open(encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    table = np.array(rows[1:], dtype=np.float64)
+    label = rows[0].index("benign")
+    return np.delete(table, label, axis=1), 2 * table[:, label] - 1
+
+
+def digits_table() -> tuple[np.ndarray, np.ndarray]:
+    """The table as it is: pixels from 0 to 16, shape (1797, 64), and the digits 0 to 9."""
+    with as_file(files("simulators") / "data" / "digits.npz") as path, np.load(path) as data:
+        return data["X"].astype(np.float64), data["y"].astype(np.int64)
 
 
 def robust_regression(

@@ -4,8 +4,11 @@ import numpy as np
 
 from simulators.bilevel_problems import (
     CounterExample,
+    HyperCleaning,
+    LogisticHPO,
     Moreau,
     PLToy,
+    RidgeHPO,
     SimplexProjection,
     random_box_qp,
     random_minimax,
@@ -13,6 +16,18 @@ from simulators.bilevel_problems import (
     random_quadratic_sum,
     random_rank_deficient,
 )
+
+
+def fitted(kind, rng):
+    """A small problem of fitted models: 9 training and 6 validation records of 3 features."""
+    train, validation = rng.standard_normal((9, 3)), rng.standard_normal((6, 3))
+    if kind is HyperCleaning:
+        labels = rng.integers(0, 3, 15)
+        return HyperCleaning(train, labels[:9], validation, labels[9:], 3, regularization=0.1, batch_size=2)
+    targets = rng.standard_normal(15)
+    targets = np.where(targets > 0, 1.0, -1.0) if kind is LogisticHPO else targets
+    return kind(train, targets[:9], validation, targets[9:], batch_size=2)
+
 
 PROBLEMS = {
     "quadratic": lambda rng: random_quadratic(3, 4, rng),
@@ -31,8 +46,11 @@ PROBLEMS = {
     "simplex": lambda rng: SimplexProjection(rng.standard_normal(4)),
     "box": lambda rng: random_box_qp(2, 3, rng),
     "larger box": lambda rng: random_box_qp(2, 7, rng),
+    "ridge": lambda rng: fitted(RidgeHPO, rng),
+    "logistic": lambda rng: fitted(LogisticHPO, rng),
+    "cleaning": lambda rng: fitted(HyperCleaning, rng),
 }
-SAMPLED = ("sum of squares",)  # a sample is a draw
+SAMPLED = ("sum of squares", "ridge", "logistic", "cleaning")  # a sample is a draw
 
 
 def instance(name, seed=0):
