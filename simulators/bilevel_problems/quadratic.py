@@ -26,6 +26,7 @@ from simulators.bilevel_problems.compiled import CompiledProblem, Vector, penalt
 __all__ = [
     "QuadraticBilevel",
     "add_rows",
+    "project_quadratic_upper",
     "quadratic_cross_product",
     "quadratic_hessian_product",
     "quadratic_kernels",
@@ -250,7 +251,7 @@ def quadratic_kernels(
         data,
         quadratic_upper,
         quadratic_lower_with_x if np.any(G) or np.any(g0) else quadratic_lower,
-        project_nowhere if upper_box is None else _project_upper,
+        project_nowhere if upper_box is None else project_quadratic_upper,
         project_nowhere if lower_box is None else _project_lower,
         quadratic_hessian_product,
         quadratic_cross_product,
@@ -379,7 +380,8 @@ def quadratic_cross_product(data, x, y, v, sample, out_x):
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _project_upper(data, x):
+def project_quadratic_upper(data, x):
+    """The projection on the box of x."""
     tall = data.tall
     for i in range(x.size):
         x[i] = min(max(x[i], tall[2, i]), tall[3, i])

@@ -1,5 +1,6 @@
 """One of each bilevel problem, small, drawn from a generator; what their tests have in common."""
 
+import networkx
 import numpy as np
 
 from simulators.bilevel_problems import (
@@ -7,9 +8,13 @@ from simulators.bilevel_problems import (
     HyperCleaning,
     LogisticHPO,
     Moreau,
+    NetworkPricingLP,
     PLToy,
     RidgeHPO,
     SimplexProjection,
+    TollRouting,
+    braess_network,
+    pigou_network,
     random_box_qp,
     random_minimax,
     random_quadratic,
@@ -27,6 +32,24 @@ def fitted(kind, rng):
     targets = rng.standard_normal(15)
     targets = np.where(targets > 0, 1.0, -1.0) if kind is LogisticHPO else targets
     return kind(train, targets[:9], validation, targets[9:], batch_size=2)
+
+
+def two_stages(rng, objective="congestion"):
+    """Two roads from o to m and two from m to d: four paths whose flows are not unique, and a second pair."""
+    roads = [("o", "a"), ("a", "m"), ("o", "b"), ("b", "m"), ("m", "p"), ("p", "d"), ("m", "q"), ("q", "d")]
+    latencies = {road: tuple(0.2 + rng.random(2)) for road in roads}
+    tolls = [("o", "a"), ("q", "d")]
+    demands = {("o", "d"): 2.0, ("m", "d"): 1.0}
+    return TollRouting(networkx.DiGraph(roads), latencies, demands, tolls, objective=objective)
+
+
+def pricing(rng, smoothing):
+    """A grid of three by three nodes with random costs and three tolled roads."""
+    graph = networkx.DiGraph(list(networkx.grid_2d_graph(3, 3).edges))
+    costs = dict(zip(graph.edges, 0.5 + rng.random(graph.number_of_edges()), strict=True))
+    tolls = list(graph.edges)[2:9:3]
+    demands = {((0, 0), (2, 2)): 1.0, ((0, 1), (2, 2)): 2.0}
+    return NetworkPricingLP(graph, costs, demands, tolls, 5.0, smoothing=smoothing)
 
 
 PROBLEMS = {
@@ -49,8 +72,16 @@ PROBLEMS = {
     "ridge": lambda rng: fitted(RidgeHPO, rng),
     "logistic": lambda rng: fitted(LogisticHPO, rng),
     "cleaning": lambda rng: fitted(HyperCleaning, rng),
+    "pigou": lambda rng: pigou_network("revenue"),
+    "braess": lambda rng: braess_network(),
+    "two stages": lambda rng: two_stages(rng),
+    "pricing": lambda rng: pricing(rng, 0.0),
+    "smooth pricing": lambda rng: pricing(rng, 0.5),
 }
 SAMPLED = ("sum of squares", "ridge", "logistic", "cleaning")  # a sample is a draw
+
+
+NETWORKS = ("pigou", "braess", "two stages", "pricing", "smooth pricing")  # tolls are positive, away from kinks
 
 
 def instance(name, seed=0):
@@ -58,5 +89,7 @@ def instance(name, seed=0):
     rng = np.random.default_rng([seed, len(name)])
     problem = PROBLEMS[name](rng)
     x = problem.project_upper(problem.start[0] + 0.7 * rng.standard_normal(problem.upper_dimension))
+    if name in NETWORKS:
+        x = 0.1 + 0.3 * rng.random(problem.upper_dimension)
     y = problem.project_lower(problem.start[1] + 0.7 * rng.standard_normal(problem.lower_dimension))
     return problem, x, y, rng
