@@ -151,7 +151,7 @@ def _logistic_gradient(records, targets, margins, first, end, w, out):
     np.dot(margins[first:end], records[first:end], out)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def _add_logistic_record(records, targets, i, w, share, out):
     slope = -targets[i] * _wrong_chance(targets[i] * row_product(records, i, w))
     add_row(records, i, share * slope, out)
