@@ -67,6 +67,16 @@ def test_seeds_and_samples_differ_and_no_noise_is_the_problem_itself():
     )
     assert first == again
     assert len({first, later, other}) == 3
+    both = [NoisyOracle(QUADRATIC, 1.0, 1.0, multiplicative, seed=seed) for seed in (0, 1) for multiplicative in (0, 1)]
+    parts = [[*o.upper_gradient(x, y, 5), *o.lower_gradient(x, y, 5)] for o in both]
+    for plain, scaled, otherwise in ((parts[0], parts[1], parts[2]), (parts[2], parts[3], parts[0])):
+        assert all(
+            (a != b).all() for a, b in zip(plain, otherwise, strict=True)
+        )  # another seed, other noise everywhere
+        assert all((a != b).all() for a, b in zip(plain[2:], scaled[2:], strict=True))
+    factors = [scaled[k] - plain[k] for plain, scaled in (parts[0:2], parts[2:4]) for k in (2, 3)]
+    assert (factors[0] != factors[2]).all()
+    assert (factors[1] != factors[3]).all()
     silent = NoisyOracle(QUADRATIC)
     assert silent.lower_gradient(x, y, 3)[0].tobytes() == QUADRATIC.lower_gradient(x, y)[0].tobytes()
     # A finite sum draws its records all the same.
