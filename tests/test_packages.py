@@ -12,7 +12,13 @@ import pytest
 PACKAGES = (
     *("algos", "algos.gradient_codes", "algos.knapsack", "algos.linear_solvers", "algos.privacy"),
     *("bandits", "online", "online.autobidding", "online.gradient_coding", "online.paging", "online.sor_tuning"),
-    *("optimization", "optimization.differentially_private", "simulators", "simulators.auctions"),
+    *(
+        "optimization",
+        "optimization.bilevel",
+        "optimization.differentially_private",
+        "simulators",
+        "simulators.auctions",
+    ),
     *(
         "simulators.bilevel_problems",
         "simulators.erm",

@@ -212,6 +212,7 @@ MODULES = (
     "simulators.bilevel_problems.counter_examples",
     "simulators.bilevel_problems.logistic",
     "simulators.bilevel_problems.moreau",
+    "simulators.bilevel_problems.noise",
     "simulators.bilevel_problems.path_flows",
     "simulators.bilevel_problems.pl_toy",
     "simulators.bilevel_problems.quadratic",

@@ -1,6 +1,13 @@
 """Bilevel optimization with first-order and implicit methods."""
 
 from optimization.bilevel.first_order import BOME, F2BA, F2SA, F3SA, VPBGD
+from optimization.bilevel.hypergradients import (
+    HyperGradient,
+    HyperGradientCheck,
+    check_hypergradient,
+    hypergradient,
+    stencil_weights,
+)
 from optimization.bilevel.implicit import AID, ITD, SABA, SOBA, TTSA, AmIGO, StocBiO
 from optimization.bilevel.penalty import PenaltyDoubleLoop, PenaltySingleLoop
 from optimization.bilevel.schedules import Counts, PowerLaw, inner_steps_for
@@ -18,9 +25,14 @@ __all__ = [
     "VPBGD",
     "AmIGO",
     "Counts",
+    "HyperGradient",
+    "HyperGradientCheck",
     "PenaltyDoubleLoop",
     "PenaltySingleLoop",
     "PowerLaw",
     "StocBiO",
+    "check_hypergradient",
+    "hypergradient",
     "inner_steps_for",
+    "stencil_weights",
 ]

@@ -8,6 +8,7 @@ from simulators.bilevel_problems.logistic import LogisticHPO
 from simulators.bilevel_problems.minimax import Minimax, random_minimax
 from simulators.bilevel_problems.moreau import Moreau
 from simulators.bilevel_problems.network_pricing import NetworkPricingLP
+from simulators.bilevel_problems.noise import NoisyOracle
 from simulators.bilevel_problems.pl_toy import PLToy
 from simulators.bilevel_problems.quadratic import QuadraticBilevel, random_quadratic
 from simulators.bilevel_problems.quadratic_sums import QuadraticSum, random_quadratic_sum
@@ -29,6 +30,7 @@ __all__ = [
     "Minimax",
     "Moreau",
     "NetworkPricingLP",
+    "NoisyOracle",
     "PLToy",
     "QuadraticBilevel",
     "QuadraticSum",

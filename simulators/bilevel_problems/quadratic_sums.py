@@ -123,18 +123,26 @@ class QuadraticSum(CompiledProblem):
             np.hstack([self.R, self.S, self.r[:, None]]),
         )
 
+    @cached_property
+    def _only_x(self) -> tuple[np.ndarray, np.ndarray]:
+        """Hessian and slope at 0 of the part of g in x alone."""
+        return symmetric_part(self.Q.T @ self.Q / len(self.Q)), -self.Q.T @ self.p / len(self.Q)
+
     def kernels(self) -> BilevelKernels:
         """Compiled functions with the same results; the exact gradients are those of `whole`."""
-        one, n = self.whole, len(self.Q)
-        whole = quadratic_kernels(
-            one.A, one.C, one.a, one.F, one.H, one.K, one.f0, one.h0,
-            G=symmetric_part(self.Q.T @ self.Q / n), g0=-self.Q.T @ self.p / n,
-        )  # fmt: skip
+        one, (G, g0) = self.whole, self._only_x
+        whole = quadratic_kernels(one.A, one.C, one.a, one.F, one.H, one.K, one.f0, one.h0, G=G, g0=g0)
         data = _Sum(whole.data, *self._records, self.batch_size)
         return BilevelKernels(
-            data, _upper_of_sum, _lower_of_sum,
-            project_nowhere, project_nowhere, _hessian_product_of_sum, _cross_product_of_sum, skips_empty_outputs=True,
-        )  # fmt: skip
+            data,
+            _upper_of_sum,
+            _lower_of_sum,
+            project_nowhere,
+            project_nowhere,
+            _hessian_product_of_sum,
+            _cross_product_of_sum,
+            skips_empty_outputs=True,
+        )
 
     def upper(self, x: ArrayLike, y: ArrayLike) -> float:
         """f(x, y)."""

@@ -9,6 +9,7 @@ from simulators.bilevel_problems import (
     LogisticHPO,
     Moreau,
     NetworkPricingLP,
+    NoisyOracle,
     PLToy,
     RidgeHPO,
     SimplexProjection,
@@ -77,8 +78,10 @@ PROBLEMS = {
     "two stages": lambda rng: two_stages(rng),
     "pricing": lambda rng: pricing(rng, 0.0),
     "smooth pricing": lambda rng: pricing(rng, 0.5),
+    "noisy quadratic": lambda rng: NoisyOracle(random_quadratic(3, 4, rng), 0.3, 0.2, 0.1),
+    "noisy sum": lambda rng: NoisyOracle(random_quadratic_sum(9, 2, 3, rng), 0.1, 0.1, seed=2**63),
 }
-SAMPLED = ("sum of squares", "ridge", "logistic", "cleaning")  # a sample is a draw
+SAMPLED = ("sum of squares", "ridge", "logistic", "cleaning", "noisy quadratic", "noisy sum")  # a sample is a draw
 
 
 NETWORKS = ("pigou", "braess", "two stages", "pricing", "smooth pricing")  # tolls are positive, away from kinks

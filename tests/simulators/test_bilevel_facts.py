@@ -231,6 +231,12 @@ def test_the_least_squares_path(seed, rank):
     assert problem.upper(x, shortest) > problem.upper(x, best)
 
 
+def test_random_boxes_have_coordinates_inside_and_at_their_sides():
+    boxes = [random_box_qp(2, 3, np.random.default_rng(seed)) for seed in range(50)]
+    solutions = [(box, box.lower_solution(np.ones(2))) for box in boxes]
+    assert 0.2 < np.mean([(box.low < y) & (y < box.high) for box, y in solutions]) < 0.8
+
+
 def test_psi_on_a_grid_is_below_no_penalty_value():
     problem = random_box_qp(2, 2, np.random.default_rng(5))
     axes = (np.linspace(-1, 1, 7), np.linspace(-2, 2, 5))

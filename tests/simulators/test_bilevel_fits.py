@@ -89,6 +89,15 @@ def test_newton_agrees_with_a_quasi_newton_method(name, seed, s):
     assert np.linalg.norm(objective(solution)[1]) <= 1e-13 * (1 + np.linalg.norm(objective(np.zeros(y.size))[1]))
 
 
+def test_newton_steps_back_where_full_steps_diverge():
+    """From |t| > 1 the full steps of sqrt(1 + t^2) go to -t^3."""
+    found = newton_minimum(
+        lambda t: float(np.sqrt(1 + t @ t)), lambda t: t / np.sqrt(1 + t @ t),
+        lambda t, right: right * (1 + t @ t) ** 1.5, np.array([3.0]),
+    )  # fmt: skip
+    assert abs(found[0]) < 1e-12
+
+
 def test_newton_says_when_there_is_no_minimum():
     with pytest.raises(FloatingPointError, match="not solved"):
         newton_minimum(lambda p: -float(p[0]), lambda p: -np.ones(1), lambda p, right: 1e-3 * right, np.zeros(1))

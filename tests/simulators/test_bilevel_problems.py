@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
+from numba.core.runtime import _nrt_python, rtsys
 
 from algos.bilevel_oracles import WHOLE
 from simulators.bilevel_problems import QuadraticBilevel, random_quadratic, random_quadratic_sum
@@ -115,7 +116,9 @@ def test_kernels_compile_into_a_loop_and_scratch_memory_does_not_show(name):
     kernels = problem.kernels()
     out_x, out_y = np.empty(x.size), np.empty(y.size)
     for sample in (WHOLE, 3, 3, WHOLE):
-        for point in (x, x, problem.project_upper(x + 0.1)):
+        # The last coordinate alone, then all: what is kept of x must not outlive any change.
+        last = problem.project_upper(x - 0.05 * (np.arange(x.size) == x.size - 1))
+        for point in (x, x, last, problem.project_upper(x + 0.1)):
             moved = y + 0.1 * rng.standard_normal(y.size)
             expected = problem.lower_gradient(point, moved, sample)
             slope = problem.upper_gradient(point, moved, sample)[1].sum()
@@ -125,6 +128,34 @@ def test_kernels_compile_into_a_loop_and_scratch_memory_does_not_show(name):
             )  # fmt: skip
             assert found == pytest.approx(slope, rel=1e-12)
             assert [out_x.tobytes(), out_y.tobytes()] == [part.tobytes() for part in expected]
+
+
+@njit
+def many(upper, lower, hessian, cross, project_x, project_y, data, x, y, v, sample, out_x, out_y, count):
+    for _ in range(count):
+        upper(data, x, y, sample, out_x, out_y)
+        lower(data, x, y, sample, out_x, out_y)
+        hessian(data, x, y, v, sample, out_y)
+        cross(data, x, y, v, sample, out_x)
+        project_x(data, x)
+        project_y(data, y)
+
+
+@pytest.mark.parametrize("name", ["quadratic", "ridge", "logistic", "cleaning", "two stages", "noisy sum"])
+def test_kernels_allocate_nothing(name):
+    problem, x, y, rng = instance(name)
+    data, upper, lower, project_x, project_y, hessian, cross, _ = problem.kernels()
+    out_x, out_y, v = np.empty(x.size), np.empty(y.size), rng.standard_normal(y.size)
+    _nrt_python.memsys_enable_stats()
+
+    def taken(sample, count):
+        before = rtsys.get_allocation_stats().alloc
+        many(upper, lower, hessian, cross, project_x, project_y, data, x, y, v, sample, out_x, out_y, count)
+        return rtsys.get_allocation_stats().alloc - before
+
+    taken(WHOLE, 1)  # compiles
+    for sample in (WHOLE, 4):
+        assert taken(sample, 1) == taken(sample, 30)
 
 
 @each
