@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGES = (
-    *("algos", "algos.gradient_codes", "algos.knapsack", "algos.linear_solvers", "algos.privacy"),
+    *("algos", "algos.gradient_codes", "algos.knapsack", "algos.linear_solvers", "algos.privacy", "algos.soft_control"),
     *("bandits", "online", "online.autobidding", "online.gradient_coding", "online.paging", "online.sor_tuning"),
     *("optimization", "optimization.differentially_private", "simulators", "simulators.auctions", "simulators.erm"),
     *("simulators.linear_systems", "simulators.stragglers", "experiments"),

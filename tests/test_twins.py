@@ -23,6 +23,7 @@ from algos import (
 from algos.kernels import interpreted
 from algos.knapsack import knapsack, slot_increments
 from algos.optimal_design import rank_of_rows
+from algos.soft_control import SoftControl
 from bandits import (
     DPBAI,
     DPOD,
@@ -148,6 +149,7 @@ MODULES = (
     "algos.predictions",
     "algos.privacy.mechanisms",
     "algos.replication_streams",
+    "algos.soft_control.value_iteration",
     "bandits.batched",
     "bandits.bayes_ucb",
     "bandits.changing",
@@ -494,6 +496,20 @@ def test_bidders_and_knapsacks(seed, n):
             [(run["bids"].tobytes(), run["payments"].tobytes(), run["multipliers"].tobytes()) for run in runs],
             [part.tobytes() for part in slots],
         )
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.integers(1, 7), st.integers(1, 3), st.sampled_from([0.0, 0.4]))
+def test_soft_control(seed, S, A, temperature):
+    rng = np.random.default_rng(seed)
+    control = SoftControl(rng.dirichlet(np.ones(S), size=(S, A)), np.full(S, 1 / S), 0.7, temperature)
+    reward = rng.standard_normal((S, A))
+
+    def values():
+        found = control.solve(reward, solver="value_iteration")
+        return found.values.tobytes(), found.sweeps, found.error_bound
 
     assert interpreted_all_the_way(values) == values()
 
