@@ -128,6 +128,7 @@ from simulators import (
     traces,
 )
 from simulators.erm import LOSSES, LinearModelRisk, Loss
+from simulators.mdp import TwoStateMDP
 
 MODULES = (
     "algos.gradient_codes.products",
@@ -212,6 +213,8 @@ MODULES = (
     "simulators.linear_systems.grids",
     "simulators.locality_traces",
     "simulators.loss_curves",
+    "simulators.mdp.preferences",
+    "simulators.mdp.trajectories",
     "simulators.misspecified_linear",
     "simulators.page_adversaries",
     "simulators.page_ids",
@@ -510,6 +513,20 @@ def test_soft_control(seed, S, A, temperature):
     def values():
         found = control.solve(reward, solver="value_iteration")
         return found.values.tobytes(), found.sweeps, found.error_bound
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@pytest.mark.xdist_group("simulators")
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.integers(1, 3))
+def test_designed_rewards(seed, horizon):
+    world, policy = TwoStateMDP(horizon, prefers=True), np.full((horizon, 2, 2), 0.5)
+
+    def values():
+        drawn = world.trajectories(policy, 5, horizon, np.random.default_rng(seed))
+        cost = world.cost(np.random.default_rng(seed).standard_normal(2), policy)
+        return (*(part.tobytes() for part in drawn), cost.value, cost.direct.tobytes(), cost.weights.tobytes())
 
     assert interpreted_all_the_way(values) == values()
 
