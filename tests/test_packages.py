@@ -12,7 +12,14 @@ import pytest
 PACKAGES = (
     *("algos", "algos.gradient_codes", "algos.knapsack", "algos.linear_solvers", "algos.privacy", "algos.soft_control"),
     *("bandits", "online", "online.autobidding", "online.gradient_coding", "online.paging", "online.sor_tuning"),
-    *("optimization", "optimization.differentially_private", "simulators", "simulators.auctions", "simulators.erm"),
+    *(
+        "optimization",
+        "optimization.bilevel",
+        "optimization.differentially_private",
+        "simulators",
+        "simulators.auctions",
+        "simulators.erm",
+    ),
     *("simulators.linear_systems", "simulators.mdp", "simulators.stragglers", "experiments"),
 )
 HEAVY = ("cvxpy", "pandas", "matplotlib", "pyarrow", "dask", "networkx", "scipy.stats", "dp_accounting")

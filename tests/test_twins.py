@@ -104,6 +104,7 @@ from online.paging import (
     TrustAndDoubt,
     mark0_instance_bound,
 )
+from optimization.bilevel import sampled_design_gradient
 from simulators import (
     AuctionChannel,
     AugmentedMissingPage,
@@ -201,6 +202,7 @@ MODULES = (
     "online.paging.succinct",
     "online.paging.trust_and_doubt",
     "online.sor_tuning.tuning",
+    "optimization.bilevel.parl_sampling",
     "simulators.adversarial",
     "simulators.arms",
     "simulators.arrival_predictors",
@@ -527,6 +529,21 @@ def test_designed_rewards(seed, horizon):
         drawn = world.trajectories(policy, 5, horizon, np.random.default_rng(seed))
         cost = world.cost(np.random.default_rng(seed).standard_normal(2), policy)
         return (*(part.tobytes() for part in drawn), cost.value, cost.direct.tobytes(), cost.weights.tobytes())
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@settings(max_examples=5)
+@given(st.integers(0, 2**32), st.integers(1, 3), st.booleans(), st.booleans())
+def test_sampled_design_gradients(seed, horizon, prefers, by_products):
+    world = TwoStateMDP(horizon, prefers=prefers)
+    logs = world.control.solve(world.reward([0.3, -0.2])).log_policy
+
+    def values():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("optimization.bilevel.parl_sampling._LARGEST_MATRIX", 1 if by_products else 500)
+            found = sampled_design_gradient(world, [0.3, -0.2], logs, 6, np.random.default_rng(seed))
+        return found.gradient.tobytes(), found.standard_error.tobytes(), found.policy_gradient.tobytes()
 
     assert interpreted_all_the_way(values) == values()
 

@@ -25,7 +25,7 @@ from algos.soft_control import SoftControl
 __all__ = ["EpisodeCounts", "PreferenceOracle", "count_episodes", "preference_cost"]
 
 _MOST_OUTCOMES = 20_000
-_MOST_NODES = 500_000
+_MOST_NODES = 300_000
 
 
 @description
@@ -106,7 +106,7 @@ def count_episodes(control: SoftControl) -> EpisodeCounts:
                     target = fresh.setdefault((t, key + unit[s][a]), len(fresh))
                     rows.append((node, s, a, target, t))
         total += len(fresh)
-        if total > _MOST_NODES or (h + 1 == H and len(fresh) > _MOST_OUTCOMES):
+        if total > _MOST_NODES or len(fresh) > _MOST_OUTCOMES * (S if h + 1 < H else 1):
             raise ValueError(
                 f"horizon: episodes of {H} steps in {S} states with {A} actions have more than "
                 f"{_MOST_OUTCOMES:,} outcomes; their pairs cannot be enumerated, only sampled"

@@ -119,6 +119,8 @@ class TabularMDP:
             gain = float(self.control.start @ values[0])
             return DesignCost(penalty - gain, gain, slope, -visits[..., None] * pi * actions)
         assert self.preferences is not None  # one of the two, says the validator
+        if isinstance(self._episodes, ValueError):
+            raise ValueError(str(self._episodes))
         loss, direct, weights = preference_cost(
             self.control, self._episodes, self.preferences, pi, self.reward(nu), self.reward_jacobian(nu)
         )
@@ -137,8 +139,11 @@ class TabularMDP:
         return self.preferences.compare(first, second, rng)
 
     @cached_property
-    def _episodes(self) -> EpisodeCounts:
-        return count_episodes(self.control)
+    def _episodes(self) -> EpisodeCounts | ValueError:
+        try:
+            return count_episodes(self.control)
+        except ValueError as error:  # kept: that there are too many takes as long to find as to count them
+            return error
 
 
 class DesignedWorld:
