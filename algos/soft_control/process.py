@@ -260,22 +260,19 @@ class SoftControl:
         Warns
         -----
         UserWarning
-            When tau is below 1e-3 max|Q|: policies are almost deterministic, and derivatives may underflow.
+            When every policy is deterministic to working precision: derivatives, of order exp(-gap / tau) / tau, are
+            lost.
         """
         if self.temperature == 0.0:
             raise ValueError("temperature = 0.0: must be above 0, or the optimal policy has no derivative")
-        largest = float(np.abs(solution.action_values).max())
-        if self.n_actions > 1 and self.temperature < 1e-3 * largest:
-            warnings.warn(
-                f"temperature = {self.temperature:g} is below a thousandth of the largest action value {largest:g}: "
-                "policies are almost deterministic, and gradients may underflow",
-                UserWarning,
-                stacklevel=2,
-            )
         _, actions = self.evaluate_many(solution.policy, jacobian)
         # The mean over actions is V's derivative; taken here, it leaves exactly 0 for a single action.
         mean = np.einsum("lsa,lsak->lsk", solution.policy, actions)
-        return (actions - mean[:, :, None, :]) / self.temperature
+        slopes = (actions - mean[:, :, None, :]) / self.temperature
+        if slopes.size and (solution.policy[..., None] * np.abs(slopes)).max() < 1e-12 * np.abs(slopes).max():
+            text = f"temperature = {self.temperature:g}: policies are almost deterministic, and gradients underflow"
+            warnings.warn(text, UserWarning, stacklevel=2)
+        return slopes
 
     @cached_property
     def _rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:

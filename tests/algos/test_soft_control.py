@@ -267,6 +267,9 @@ def test_almost_deterministic_policies_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not single.sensitivity(single.solve(reward), jacobian).any()
+        # Large values alone are no reason.
+        control, reward, jacobian, _ = process(1)
+        control.sensitivity(control.solve(reward + 1e6), jacobian)
 
 
 def test_huge_rewards_do_not_overflow():
