@@ -104,7 +104,7 @@ from online.paging import (
     TrustAndDoubt,
     mark0_instance_bound,
 )
-from optimization.bilevel import sampled_design_gradient
+from optimization.bilevel import sampled_advantages, sampled_design_gradient
 from simulators import (
     AuctionChannel,
     AugmentedMissingPage,
@@ -543,7 +543,9 @@ def test_sampled_design_gradients(seed, horizon, prefers, by_products):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("optimization.bilevel.parl_sampling._LARGEST_MATRIX", 1 if by_products else 500)
             found = sampled_design_gradient(world, [0.3, -0.2], logs, 6, np.random.default_rng(seed))
-        return found.gradient.tobytes(), found.standard_error.tobytes(), found.policy_gradient.tobytes()
+        rises = sampled_advantages(world, [0.3, -0.2], logs, 6, horizon, np.random.default_rng(seed))
+        parts = (found.gradient, found.standard_error, found.policy_gradient, rises)
+        return [part.tobytes() for part in parts]
 
     assert interpreted_all_the_way(values) == values()
 

@@ -69,7 +69,7 @@ def _utility(results: pd.DataFrame) -> NamedFigure:
             for run, one in rows.groupby("run"):
                 axes.plot(one["round"], one["utility"].astype(float), label=str(method) if run == 0 else None, **style)
         axes.set(xscale="log", xlabel="steps of the designer", ylabel="designer's utility $J_u$", title=instance)
-        axes.legend(fontsize="small", loc="center right")
+        axes.legend(fontsize="small", loc="center left" if instance == "two states" else "center right")
     caption = (
         "X2: the utility of the agent's optimal answer along the descent, a line a run. On the grid two natural steps "
         "do as well as the optimal answer, and cover it. The two states have two local optima; noise may lead to the "

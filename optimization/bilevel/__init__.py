@@ -9,7 +9,13 @@ from optimization.bilevel.parl_rivals import (
     RewardAlternation,
     UnrolledPolicyGradient,
 )
-from optimization.bilevel.parl_sampling import SampledGradient, sampled_design_gradient, trajectory_length
+from optimization.bilevel.parl_sampling import (
+    SampledGradient,
+    sampled_advantages,
+    sampled_design_gradient,
+    sampled_policy_gradient,
+    trajectory_length,
+)
 
 __all__ = [
     "PARL",
@@ -24,6 +30,8 @@ __all__ = [
     "design_gradient",
     "inexact_descent_bound",
     "penalty_gradient",
+    "sampled_advantages",
     "sampled_design_gradient",
+    "sampled_policy_gradient",
     "trajectory_length",
 ]

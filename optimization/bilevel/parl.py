@@ -21,7 +21,12 @@ from algos.contracts import Count, NonNegative, Trajectory, check_generator, des
 from algos.soft_control import DesignProblem, SoftControl, log_softmax, policy_gradient
 from optimization.bilevel.design_descent import DesignStep, descend_design, inexact_descent_bound, start_of
 from optimization.bilevel.design_gradients import DesignMethod, design_gradient, theta_space_gradient
-from optimization.bilevel.parl_sampling import sampled_design_gradient, sampled_policy_gradient, trajectory_length
+from optimization.bilevel.parl_sampling import (
+    sampled_advantages,
+    sampled_design_gradient,
+    sampled_policy_gradient,
+    trajectory_length,
+)
 
 __all__ = ["PARL", "inexact_descent_bound"]
 
@@ -42,8 +47,10 @@ class PARL:
     gradient : str
         In mode "exact": a method of `design_gradient`. The other modes work in theta space.
     inner : {"natural", "policy_gradient"}
-        Steps of the agent in mode "exact_K". A natural step mixes the logits with Q / tau: a share of 1 is soft policy
-        iteration. Mode "sampled" takes policy gradient steps.
+        The agent's steps in the modes "exact_K" and "sampled". A natural step mixes the logits with Q / tau: an exact
+        one with a share of 1 is soft policy iteration; in a sampled one no logit moves by more than 1, as rare actions
+        have noisy values. Steps of the plain policy gradient, as in the paper, are slow where a policy is almost
+        deterministic.
     inner_steps : int >= 1
         K.
     inner_step : float > 0, optional
@@ -86,10 +93,9 @@ class PARL:
     def _fits(self) -> PARL:
         if self.mode != "exact" and self.gradient not in ("closed_form", "theta_space"):
             raise ValueError(f"gradient = {self.gradient!r}: mode {self.mode!r} works in theta space")
-        by_gradient = self.mode == "sampled" or (self.mode == "exact_K" and self.inner == "policy_gradient")
-        if by_gradient and self.inner_step is None:
+        if self.mode != "exact" and self.inner == "policy_gradient" and self.inner_step is None:
             raise ValueError("inner_step is missing: the length of a policy gradient step")
-        if self.mode == "exact_K" and self.inner == "natural" and self._inner_step > 1.0:
+        if self.inner == "natural" and self._inner_step > 1.0:
             raise ValueError(f"inner_step = {self.inner_step!r}: the share of a natural step is at most 1")
         return self
 
@@ -174,8 +180,12 @@ class PARL:
 
         def estimate(nu: NDArray[np.float64], logs: NDArray[np.float64]) -> DesignStep:
             for _ in range(self.inner_steps):
-                ascent = sampled_policy_gradient(problem, nu, logs, self.batch, length, rng)
-                logs = log_softmax(logs + self._inner_step * ascent)
+                if self.inner == "natural":
+                    rise = sampled_advantages(problem, nu, logs, self.batch, length, rng) / problem.control.temperature
+                    logs = log_softmax(logs + np.clip(self._inner_step * rise, -1.0, 1.0))
+                else:
+                    ascent = sampled_policy_gradient(problem, nu, logs, self.batch, length, rng)
+                    logs = log_softmax(logs + self._inner_step * ascent)
             found = sampled_design_gradient(problem, nu, logs, self.batch, rng, tikhonov=self.tikhonov, length=length)
             drawn = found.transitions + self.inner_steps * self.batch * length
             return DesignStep(found.gradient, logs, self.inner_steps, drawn, found.standard_error)

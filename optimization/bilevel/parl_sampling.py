@@ -25,7 +25,13 @@ from numpy.typing import ArrayLike, NDArray
 from algos.contracts import check_generator, whole_number
 from algos.soft_control import DesignProblem, SoftControl
 
-__all__ = ["SampledGradient", "sampled_design_gradient", "sampled_policy_gradient", "trajectory_length"]
+__all__ = [
+    "SampledGradient",
+    "sampled_advantages",
+    "sampled_design_gradient",
+    "sampled_policy_gradient",
+    "trajectory_length",
+]
 
 _FOLDS = 10
 _LARGEST_MATRIX = 500  # logits of which a Hessian is formed; beyond, it is only multiplied with
@@ -99,6 +105,36 @@ def sampled_policy_gradient(
     total = np.zeros(logs.size)
     _add_scores(states, actions, np.exp(logs), _to_go(states, actions, gain, problem.control.discount), total)
     return total.reshape(logs.shape) / count
+
+
+def sampled_advantages(
+    problem: DesignProblem,
+    parameters: ArrayLike,
+    log_policy: ArrayLike,
+    count: int,
+    length: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Estimated soft advantages Q - tau log pi - V, shape (L, S, A): the direction of the natural policy gradient.
+
+    Mean rewards to go of an action less those of its state, over all visits, weighted by gamma^j, so that visits
+    late in a trajectory that is cut hardly count. 0 for actions that were not taken.
+
+    Parameters
+    ----------
+    problem, parameters, log_policy, count, length, rng
+        As for `sampled_design_gradient`.
+    """
+    world: Any = problem
+    logs = np.asarray(log_policy, dtype=np.float64)
+    states, actions = world.trajectories(np.exp(logs), count, length, rng)
+    gain = problem.control.layered(problem.reward(parameters)) - problem.control.temperature * logs
+    total, weight = np.zeros(logs.shape), np.zeros(logs.shape)
+    _add_visits(states, actions, np.ascontiguousarray(gain), problem.control.discount, total, weight)
+    state_weight = weight.sum(axis=-1, keepdims=True)
+    mean = np.divide(total.sum(axis=-1, keepdims=True), state_weight, out=np.zeros_like(state_weight),
+                     where=state_weight > 0.0)  # fmt: skip
+    return np.divide(total, weight, out=np.broadcast_to(mean, total.shape).copy(), where=weight > 0.0) - mean
 
 
 def sampled_design_gradient(
@@ -273,6 +309,21 @@ def _rewards_to_go(states, actions, table, discount, found):
         for j in range(length):
             mine[min(j, layers - 1), states[i, j]] = 0.0
             own[min(j, layers - 1), states[i, j]] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _add_visits(states, actions, table, discount, total, weight):
+    """Add gamma^j times the reward to go, and gamma^j, of every visit to its layer, state and action."""
+    layers = table.shape[0]
+    for i in range(states.shape[0]):
+        rest, share = 0.0, discount ** (states.shape[1] - 1.0)
+        for j in range(states.shape[1] - 1, -1, -1):
+            layer, s, a = min(j, layers - 1), states[i, j], actions[i, j]
+            rest = table[layer, s, a] + discount * rest
+            total[layer, s, a] += share * rest
+            weight[layer, s, a] += share
+            if discount > 0.0:
+                share /= discount
 
 
 @njit(cache=True, nogil=True)

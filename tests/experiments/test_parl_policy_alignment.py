@@ -25,9 +25,9 @@ def test_claims_tables_and_figures_of_a_small_run():
         frames.append(EXPERIMENT.run(small, 1).assign(**small))
     results = pd.concat(frames, ignore_index=True)
     claims = EXPERIMENT.claims(results)
-    assert len(claims) == 15
+    assert len(claims) == 16
     sure = [claim for claim in claims if claim.measured.method == "exact"]
-    assert len(sure) == 13
+    assert len(sure) == 14
     assert [claim.statement for claim in sure if claim.verdict != "holds"] == []
     assert [claim.statement for claim in claims if claim.verdict == "fails"] == []
     figures = EXPERIMENT.figures(results)

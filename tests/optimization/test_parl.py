@@ -219,9 +219,23 @@ def test_sampled_gradients_approach_the_exact_one(world):
     assert error[1] < 0.1 * np.linalg.norm(exact) + 0.02
 
 
-def test_a_sampled_run_goes_where_the_exact_one_goes():
+@pytest.mark.parametrize("horizon", [None, 3])
+def test_sampled_advantages_approach_the_exact_ones(horizon):
+    world = TwoStateMDP(horizon)
+    nu, logs = np.array([0.3, -0.2]), log_softmax(np.random.default_rng(3).standard_normal((horizon or 1, 2, 2)))
+    values, actions = world.control.evaluate(np.exp(logs), world.control.layered(world.reward(nu)) - 0.5 * logs)
+    exact, length = actions - values[..., None], trajectory_length(world.control)
+    rng = np.random.default_rng(4)
+    found = [parl_sampling.sampled_advantages(world, nu, logs, 400, length, rng) for _ in range(60)]
+    assert within(np.array(found), exact)
+    never = np.log([[[1.0 - 1e-300, 1e-300], [0.5, 0.5]]])
+    assert not parl_sampling.sampled_advantages(TwoStateMDP(), nu, never, 50, 5, rng)[0, 0].any()
+
+
+@pytest.mark.parametrize("inner", ["natural", "policy_gradient"])
+def test_a_sampled_run_goes_where_the_exact_one_goes(inner):
     world = TwoStateMDP(4)
-    method = PARL(0.2, "sampled", inner_steps=3, inner_step=0.3, batch=400)
+    method = PARL(0.2, "sampled", inner=inner, inner_steps=3, inner_step=0.3, batch=400)
     run = method.run(world, 25, np.random.default_rng(0), checkpoints=[1, 25])
     exact = PARL(0.2).run(world, 25)
     assert run.outcome["upper"] < run.metrics["upper"][0]
@@ -376,7 +390,8 @@ def test_costs_that_cannot_be_enumerated_are_not_measured():
         ({"mode": "guess"}, "mode"),
         ({"gradient": "guess"}, "gradient"),
         ({"mode": "exact_K", "gradient": "penalty"}, "works in theta space"),
-        ({"mode": "sampled"}, "inner_step is missing"),
+        ({"mode": "sampled", "inner": "policy_gradient"}, "inner_step is missing"),
+        ({"mode": "sampled", "inner_step": 1.5}, "share of a natural step"),
         ({"mode": "exact_K", "inner": "policy_gradient"}, "inner_step is missing"),
         ({"mode": "exact_K", "inner_step": 1.5}, "share of a natural step"),
         ({"inner_steps": 0}, "inner_steps"),
@@ -406,7 +421,7 @@ def test_bad_runs_are_refused():
     hard = TabularMDP(
         SoftControl(np.ones((1, 2, 1)), np.ones(1), 0.0, 0.0), LinearReward([np.eye(2)]), utility=[[0.0, 1.0]]
     )
-    for method in (PARL(1.0), PARL(1.0, "exact_K"), PARL(1.0, "sampled", inner_step=0.1)):
+    for method in (PARL(1.0), PARL(1.0, "exact_K"), PARL(1.0, "sampled")):
         with pytest.raises(ValueError, match="temperature"):
             method.run(hard, 5, np.random.default_rng(0))
     logs = world.control.solve(world.reward([0.0, 0.0])).log_policy
