@@ -315,7 +315,7 @@ class SoftControl:
             log_policy = np.where(policy > 0.0, 0.0, -math.inf)
             return SoftSolution(q.max(axis=-1), q, policy, log_policy, sweeps, error)
         values = _soft_maximum(q, self.temperature)
-        log_policy = log_softmax(q / self.temperature)
+        log_policy = log_softmax(_over_temperature(q, self.temperature))
         return SoftSolution(values, q, np.exp(log_policy), log_policy, sweeps, error)
 
     def _policy(self, policy: ArrayLike) -> NDArray[np.float64]:
@@ -358,4 +358,10 @@ def _soft_maximum(q: NDArray[np.float64], temperature: float) -> NDArray[np.floa
     most = q.max(axis=-1)
     if temperature == 0.0:
         return np.asarray(most)
-    return np.asarray(most + temperature * np.log(np.exp((q - most[..., None]) / temperature).sum(axis=-1)))
+    return np.asarray(most + temperature * np.log(np.exp(_over_temperature(q, temperature)).sum(axis=-1)))
+
+
+def _over_temperature(q: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """(Q - max Q) / tau, shape (..., S, A); -inf where a tiny temperature lets it overflow."""
+    with np.errstate(over="ignore"):
+        return np.asarray((q - q.max(axis=-1, keepdims=True)) / temperature)

@@ -272,6 +272,16 @@ def test_almost_deterministic_policies_are_warned_of():
         control.sensitivity(control.solve(reward + 1e6), jacobian)
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e-20])
+def test_the_least_temperatures_are_those_of_the_common_problem(temperature):
+    control, reward, _, _ = process(2, temperature=temperature)
+    hard = SoftControl(control.transitions, control.start, 0.9, 0.0).solve(reward)
+    for solver in ("value_iteration", "policy_iteration"):
+        found = control.solve(reward, solver=solver)
+        assert found.policy.tolist() == hard.policy.tolist()
+        assert found.values == pytest.approx(hard.values, abs=1e-10)
+
+
 def test_huge_rewards_do_not_overflow():
     control, reward, _, _ = process(2)
     for solver in ("value_iteration", "policy_iteration"):

@@ -24,6 +24,7 @@ from simulators.mdp import (
     draw_trajectories,
 )
 from simulators.mdp.preferences import count_episodes
+from simulators.mdp.trajectories import _cumulative
 from tests.reference import soft_control as reference
 
 seeds = st.integers(0, 2**32 - 1)
@@ -146,6 +147,12 @@ def test_impossible_outcomes_are_never_drawn():
     assert not actions.any()
     assert (states[:, 0] == 3).all()
     assert (control.transitions[states[:, :-1], 0, states[:, 1:]] > 0.0).all()
+
+
+def test_cumulative_rows_end_at_one_from_the_last_possible_outcome_on():
+    row = np.array([0.0, *[0.1] * 10, 0.0])
+    assert row.cumsum()[-1] < 1.0  # rounding; a number drawn above it would find the impossible outcome
+    assert _cumulative(row).tolist() == [*row.cumsum()[:10], 1.0, 1.0]
 
 
 def test_labels_follow_the_chances():
