@@ -1,3 +1,3 @@
-"""Iterative optimizers with rates: private ones, so far."""
+"""Iterative optimizers with rates: private and bilevel ones."""
 
 __all__: list[str] = []
