@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from algos.bilevel_oracles import WHOLE, BilevelProblem
 from algos.contracts import whole_number
-from optimization.bilevel.lower_level import LowerSolution, solve_lower
+from optimization.bilevel.lower_level import LowerSolution, conjugate_gradients, solve_lower
 from optimization.bilevel.oracles import Oracles, check_point, known_constants, oracles_of
 
 __all__ = ["HyperGradient", "HyperGradientCheck", "check_hypergradient", "hypergradient", "stencil_weights"]
@@ -271,7 +271,10 @@ class _How:
 
     def solve(self, s: float, x: Vector | None = None, start: Vector | None = None) -> LowerSolution:
         at, first = self.x if x is None else x, self.start if start is None else start
-        return solve_lower(self.oracles, at, s, first, tolerance=self.tolerance)
+        known = self.constants
+        curvature = known.lower_smoothness + (abs(s) * known.upper_smoothness if s != 0.0 else 0.0)
+        step = 1.0 / curvature if curvature > 0.0 else None  # NaN where nothing is declared
+        return solve_lower(self.oracles, at, s, first, step=step, tolerance=self.tolerance)
 
     def residual(self, y: Vector) -> float:
         slope = self.lower(y)[1]
@@ -437,20 +440,11 @@ def _by_implicit(how: _How, solution: LowerSolution, solver: str, turns: int | N
     fx, b = how.upper(solution.y)
     status, size = solution.status, float(np.linalg.norm(b))
     if solver == "cg":
-        v, r = np.zeros_like(b), b.copy()
-        p, square = r.copy(), float(r @ r)
-        for _ in range(b.size + 10 if turns is None else whole_number(turns, "turns", 1)):
-            if math.sqrt(square) <= 1e-14 * size:
-                break
-            product = how.hessian(solution.y, p)
-            curvature = float(p @ product)
-            if not curvature > 1e-14 * float(p @ p):
-                status = "indefinite_lower_hessian"
-                break
-            v += square / curvature * p
-            r -= square / curvature * product
-            square, before = float(r @ r), square
-            p = r + square / before * p
+        v = np.zeros_like(b)
+        most = b.size + 10 if turns is None else whole_number(turns, "turns", 1)
+        loop = how.oracles.loop(conjugate_gradients)
+        if not loop(how.oracles.kernels, how.x, solution.y, b, v, most, 1e-14):
+            status = "indefinite_lower_hessian"
     else:
         known = how.constants.lower_smoothness
         eta = 1.0 / known if known > 0.0 else solution.step

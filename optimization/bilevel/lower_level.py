@@ -13,7 +13,7 @@ from algos.bilevel_oracles import WHOLE
 from optimization.bilevel.oracles import Oracles
 from optimization.bilevel.runs import finite
 
-__all__ = ["LowerSolution", "curvature_along", "solve_lower"]
+__all__ = ["LowerSolution", "conjugate_gradients", "curvature_along", "solve_lower"]
 
 
 class LowerSolution(NamedTuple):
@@ -149,3 +149,35 @@ def _accelerated(o, x, y, slope, s, gamma, limit, max_steps):
             p[j] = y[j] + ease * (y[j] - before[j])
             before[j] = y[j]
     return max_steps, residual, 3
+
+
+@register_jitable
+def conjugate_gradients(o, x, y, b, v, most, tolerance):
+    """Solve g_yy v = b from v on, to a residual of `tolerance` |b|; False at a direction without positive curvature."""
+    dy = b.size
+    r, p, product = np.empty(dy), np.empty(dy), np.empty(dy)
+    o.lower_hessian_product(o.data, x, y, v, WHOLE, product)
+    square, size = 0.0, 0.0
+    for j in range(dy):
+        r[j] = p[j] = b[j] - product[j]
+        square += r[j] * r[j]
+        size += b[j] * b[j]
+    for _ in range(most):
+        if square <= tolerance * tolerance * size:
+            break
+        o.lower_hessian_product(o.data, x, y, p, WHOLE, product)
+        curvature, length = 0.0, 0.0
+        for j in range(dy):
+            curvature += p[j] * product[j]
+            length += p[j] * p[j]
+        if not curvature > 1e-14 * length:
+            return False
+        ratio, before = square / curvature, square
+        square = 0.0
+        for j in range(dy):
+            v[j] += ratio * p[j]
+            r[j] -= ratio * product[j]
+            square += r[j] * r[j]
+        for j in range(dy):
+            p[j] = r[j] + square / before * p[j]
+    return True

@@ -10,6 +10,7 @@ and psi_s = f(x, y_s) + (s / 2) d'Ad, with no difference of close numbers at any
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,7 +112,7 @@ class QuadraticBilevel(CompiledProblem):
         """Length of y, dy."""
         return int(self.C.shape[1])
 
-    @property
+    @cached_property
     def constants(self) -> BilevelConstants:
         """Exact: eigenvalues of the joint Hessians, and of A."""
         lower = np.block([[np.zeros_like(self.H), self.C], [self.C.T, self.A]])
