@@ -38,7 +38,8 @@ class Replications:
     label : str
         What plots call the algorithm.
     rounds : int64 array, shape (C,)
-        Checkpoints.
+        Checkpoints. Where replications recorded at different rounds, as those do that stop by themselves, only the end
+        of each is kept, at the horizon.
     metrics : mapping of str to float64 array, shape (R, C)
         Each metric of each replication at each checkpoint.
     outcomes : mapping of str to array, shape (R, ...)
@@ -272,10 +273,14 @@ def replicate(
     with ThreadPoolExecutor(max_workers=threads) as pool:
         trajectories = list(pool.map(run, range(count)))
     first = trajectories[0]
-    metrics = {name: np.stack([t.metrics[name] for t in trajectories]) for name in first.metrics}
+    if all(np.array_equal(t.rounds, first.rounds) for t in trajectories):
+        rounds, kept = first.rounds, slice(None)
+    else:
+        rounds, kept = np.array([horizon]), slice(-1, None)
+    metrics = {name: np.stack([t.metrics[name][kept] for t in trajectories]) for name in first.metrics}
     outcomes = {name: np.stack([np.asarray(t.outcome[name]) for t in trajectories]) for name in first.outcome}
     return Replications(
-        _label(algorithm), first.rounds, MappingProxyType(metrics), MappingProxyType(outcomes), seed, simulator
+        _label(algorithm), rounds, MappingProxyType(metrics), MappingProxyType(outcomes), seed, simulator
     )
 
 

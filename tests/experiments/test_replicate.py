@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from algos.arrays import FiniteVector
 from algos.contracts import description
-from bandits import UCB1, CustomPolicy, ThompsonSampling
+from bandits import UCB1, CustomPolicy, FixedConfidenceElimination, ThompsonSampling
 from experiments import Replications, replicate
 from online.paging import LRU, RandomEviction
 from simulators import BernoulliArms, ZipfTrace
@@ -78,6 +78,14 @@ def test_to_pandas_keeps_every_number():
     assert frame["regret"].to_numpy().tobytes() == runs.metrics["regret"].tobytes()
     assert frame["replication"].nunique() == 3
     assert set(frame["round"]) == set(runs.rounds.tolist())
+
+
+def test_of_runs_that_stop_by_themselves_the_end_is_kept():
+    runs = replicate(FixedConfidenceElimination(delta=0.1), ARMS, 100_000, 6)
+    stops = runs.outcomes["pulls"].sum(axis=1)
+    assert len(set(stops.tolist())) > 1
+    assert runs.rounds.tolist() == [100_000]
+    assert runs.metrics["error"].tolist() == [[error] for error in runs.outcomes["error"]]
 
 
 def test_the_label_shows_what_differs_from_the_defaults():
