@@ -5,6 +5,7 @@ from experiments.experiment import Cell, Experiment, NamedFigure, NamedTable
 from experiments.replicate import Replications, replicate
 from experiments.runner import results, run_experiments, verify
 from experiments.store import Store
+from experiments.sweep import Sweep
 from experiments.trace_comparison import TraceComparison
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "NamedTable",
     "Replications",
     "Store",
+    "Sweep",
     "TraceComparison",
     "exact",
     "mean_interval",

@@ -22,7 +22,7 @@ from rich.table import Table
 from experiments.runner import Progress
 
 if TYPE_CHECKING:
-    from experiments.experiment import NamedTable
+    from experiments.experiment import Experiment, NamedTable
     from experiments.report import Findings
     from experiments.store import Store
     from experiments.trace_comparison import TraceComparison
@@ -64,24 +64,38 @@ def list_registered() -> None:
 
 @app.command()
 def run(
-    names: Annotated[list[str], typer.Argument(help="Experiments to run; see `regretlab list`.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Experiments to run, see `regretlab list`; or sweep files, NAME.toml.")
+    ],
     scale: Scale = "quick",
     seed: Seed = 0,
     workers: Workers = None,
     out: Out = Path("regretlab-results"),
 ) -> None:
-    """Run experiments into a folder and print their verdicts."""
-    from experiments import registry
+    """Run experiments into a folder and print their verdicts.
+
+    A sweep file names algorithms, simulators and grids of their parameters; `regretlab init-sweep` prints examples.
+    """
     from experiments.experiment import check_scale
     from experiments.report import findings
     from experiments.runner import run_experiments
+    from experiments.sweep import Sweep
 
-    experiments = [registry.experiment(name) for name in dict.fromkeys(names)]
+    experiments = [_experiment(name) for name in dict.fromkeys(names)]
+    called = [experiment.name for experiment in experiments]
+    for name in called:
+        if called.count(name) > 1:
+            raise ValueError(f"{name}: two experiments have this name; run them into different folders")
     with _progress() as progress:
         store = run_experiments(
             experiments, out, scale=check_scale(scale), seed=seed, workers=workers, progress=progress
         )
-    _print_verdicts(findings(store, figures=False))
+    found = findings(store, figures=False)
+    _print_verdicts(found)
+    for finding in found:
+        if isinstance(finding.experiment, Sweep):  # its tables are the answer
+            for table in finding.tables:
+                _print_table(table)
     print(f"results: {store.folder}; next: regretlab report {store.folder}")
 
 
@@ -373,6 +387,14 @@ def autobidding(
     print(f"report: {path}")
     if choice.split.status == "infeasible":
         raise typer.Exit(1)
+
+
+def _experiment(name: str) -> Experiment:
+    """A registered experiment, or the sweep of a file."""
+    from experiments import registry
+    from experiments.sweep import Sweep
+
+    return Sweep.from_file(name) if name.endswith(".toml") else registry.experiment(name)
 
 
 def _bounds(side: str, given: list[str] | None) -> dict[str, float]:

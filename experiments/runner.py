@@ -122,6 +122,7 @@ def experiments_of(store: Store) -> list[Experiment]:
     from experiments.budget_split import BudgetChoice
     from experiments.scheme_choice import SchemeChoice
     from experiments.solver_choice import SolverChoice
+    from experiments.sweep import Sweep
     from experiments.trace_comparison import TraceComparison
 
     from_input = {
@@ -129,7 +130,9 @@ def experiments_of(store: Store) -> list[Experiment]:
     }
     rebuilt: list[Experiment] = []
     for name, made_from in store.manifest["experiments"].items():
-        if name in from_input:
+        if "sweep" in made_from["parameters"]:
+            rebuilt.append(Sweep.from_parameters(made_from["parameters"]))
+        elif name in from_input:
             rebuilt.append(from_input[name](made_from["parameters"]))
         else:
             rebuilt.append(registry.experiment(name))
