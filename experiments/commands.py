@@ -99,6 +99,26 @@ def run(
     print(f"results: {store.folder}; next: regretlab report {store.folder}")
 
 
+@app.command("init-sweep")
+def init_sweep(
+    family: Annotated[str | None, typer.Argument(help="One of those that are listed when it is omitted.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="New file, NAME.toml, for the example; printed if omitted. Nothing is overwritten."),
+    ] = None,
+) -> None:
+    """Print a commented example of a sweep file, ready for `regretlab run`."""
+    from experiments.sweep_examples import sweep_example, sweep_families, write_sweep_example
+
+    if family is None:
+        print("families:", ", ".join(sweep_families()))
+    elif out is None:
+        print(sweep_example(family), end="")
+    else:
+        write_sweep_example(family, out)
+        print(f"sweep: {out}; next: regretlab run {out}")
+
+
 @app.command()
 def report(folder: Folder) -> None:
     """Write the report of a run: one HTML page, and its figures as SVG and PDF."""

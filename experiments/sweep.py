@@ -4,7 +4,8 @@ Every algorithm of the file, with every value of its grids, runs in every simula
 
 * ``horizon``, a number or a list, and ``replications``;
 * ``[[simulators]]`` and ``[[algorithms]]``: see `experiments.sweep_parts`;
-* optionally ``metrics``, names of curves or of numbers at the end (all curves if omitted), and ``question``;
+* optionally ``metrics``, names of curves or of numbers at the end (all curves if omitted), ``question``, and ``unit``,
+  what the horizon counts ("rounds" if omitted, "requests", "jobs");
 * optionally ``[figures]``: ``metrics``, and ``x`` and ``y``, each "linear" or "log";
 * optionally ``[[claims]]``, the user's own: see `experiments.sweep_results.ClaimSettings`.
 
@@ -49,6 +50,7 @@ class _Layout:
     replications: Count
     metrics: tuple[str, ...] | None = None
     question: str | None = None
+    unit: str = "rounds"
     figures: Any = None
     claims: Any = ()
 
@@ -96,9 +98,9 @@ class Sweep(Experiment):
         check_keys(content, parameters_of(_Layout), {key: key for key in content}, "")
         # The horizons before all else: they are read most often, and a bad one is the cheapest to find.
         self.horizons = _horizons(content["horizon"])
-        simple = {key: content[key] for key in ("replications", "metrics", "question") if key in content}
+        simple = {key: content[key] for key in ("replications", "metrics", "question", "unit") if key in content}
         layout = read_table(_Layout, {"horizon": 1, "simulators": 1, "algorithms": 1} | simple, "")
-        self.replications, self.metrics = int(layout.replications), layout.metrics
+        self.replications, self.metrics, self.unit = int(layout.replications), layout.metrics, layout.unit
         if self.metrics is not None and (not self.metrics or len(set(self.metrics)) < len(self.metrics)):
             raise ValueError(f"metrics: {list(self.metrics)} must name at least one metric, and none twice")
         reader = PartReader(self.folder)
@@ -202,21 +204,21 @@ class Sweep(Experiment):
 
     def claims(self, results: pd.DataFrame) -> list[Claim]:
         """What the user claims in the sweep file; nothing otherwise."""
-        return claims_of(results, self.claim_settings, self.algorithms, self.simulators)
+        return claims_of(results, self.claim_settings, self.algorithms, self.simulators, self.unit)
 
     def figures(self, results: pd.DataFrame) -> list[NamedFigure]:
         """Each metric against rounds; and against the horizon where there are several."""
         from experiments.sweep_figures import figures
 
-        return figures(results, self.algorithms, self.simulators, self.figure_settings)
+        return figures(results, self.algorithms, self.simulators, self.figure_settings, self.unit)
 
     def tables(self, results: pd.DataFrame) -> list[NamedTable]:
         """Means at the horizon, and paired differences to the first algorithm."""
-        return tables(results, self.algorithms)
+        return tables(results, self.algorithms, self.unit)
 
     def progress(self, cell: Cell, frame: pd.DataFrame) -> str:
         """What was run."""
-        return f"{cell['algorithm']} in {cell['simulator']}, {cell['horizon']:,} rounds"
+        return f"{cell['algorithm']} in {cell['simulator']}, {cell['horizon']:,} {self.unit}"
 
 
 def _horizons(given: Any) -> list[int]:

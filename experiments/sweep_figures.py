@@ -29,7 +29,7 @@ _TICKS = 6  # of the horizons that are written at an axis
 
 @in_house_style
 def figures(
-    results: pd.DataFrame, algorithms: Sequence[Part], simulators: Sequence[Part], settings: FigureSettings
+    results: pd.DataFrame, algorithms: Sequence[Part], simulators: Sequence[Part], settings: FigureSettings, unit: str
 ) -> list[NamedFigure]:
     """Each metric against the rounds of the longest runs; and where there are several horizons, against these."""
     found = []
@@ -38,9 +38,9 @@ def figures(
     for metric in recorded if settings.metrics is None else settings.metrics:
         if metric not in recorded:
             raise ValueError(f"figures: no run recorded {metric!r}; there are {', '.join(recorded)}")
-        found.append(_against_rounds(results, metric, horizons[-1], algorithms, simulators, settings))
+        found.append(_against_rounds(results, metric, horizons[-1], algorithms, simulators, settings, unit))
         if len(horizons) > 1:
-            found.append(_against_horizon(results, metric, algorithms, simulators))
+            found.append(_against_horizon(results, metric, algorithms, simulators, unit))
     return found
 
 
@@ -51,6 +51,7 @@ def _against_rounds(
     algorithms: Sequence[Part],
     simulators: Sequence[Part],
     settings: FigureSettings,
+    unit: str,
 ) -> NamedFigure:
     figure, grid = _panels(len(simulators))
     longest = results[results["horizon"] == horizon]
@@ -61,10 +62,10 @@ def _against_rounds(
             runs = here[here["algorithm"] == part.label].dropna(subset=[metric])
             if len(runs):
                 _draw_runs(axes, runs, metric, part.label, index)
-        axes.set(xscale=settings.x, yscale=settings.y, xlabel="rounds", ylabel=metric, title=simulator.label)
+        axes.set(xscale=settings.x, yscale=settings.y, xlabel=unit, ylabel=metric, title=simulator.label)
         _legend(axes, f"means with {_LEVEL:.0%} normal bands")
     caption = (
-        f"{_capital(metric)} against rounds, up to {horizon:,}: means of {count:,} runs, with pointwise "
+        f"{_capital(metric)} against {unit}, up to {horizon:,}: means of {count:,} runs, with pointwise "
         f"{_LEVEL:.0%} normal bands. In each run all algorithms meet the same world."
     )
     return NamedFigure(_file_name(metric), caption, figure)
@@ -86,7 +87,7 @@ def _draw_runs(axes: Axes, runs: pd.DataFrame, metric: str, label: str, index: i
 
 
 def _against_horizon(
-    results: pd.DataFrame, metric: str, algorithms: Sequence[Part], simulators: Sequence[Part]
+    results: pd.DataFrame, metric: str, algorithms: Sequence[Part], simulators: Sequence[Part], unit: str
 ) -> NamedFigure:
     figure, grid = _panels(len(simulators))
     found = {(simulator, horizon): last for simulator, horizon, last in ends(results)}
@@ -106,7 +107,7 @@ def _against_horizon(
             slope = f", slope {_slope(horizons, means):.2f}" if (means > 0.0).all() else ""
             low, high = [each.low for each in intervals], [each.high for each in intervals]
             _point(axes, horizons, means, low, high, f"{part.label}{slope}", index)
-        axes.set(xscale="log", yscale="log" if positive else "linear", xlabel="horizon (rounds)", ylabel=metric)
+        axes.set(xscale="log", yscale="log" if positive else "linear", xlabel=f"horizon ({unit})", ylabel=metric)
         axes.set_title(simulator.label)
         axes.set_xticks(horizons[:: -(-len(horizons) // _TICKS)])
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

@@ -120,6 +120,7 @@ def claims_of(
     claims: Sequence[ClaimSettings],
     algorithms: Sequence[Part],
     simulators: Sequence[Part],
+    unit: str,
 ) -> list[Claim]:
     """The verdicts: one for each algorithm, simulator and horizon that a claim is about."""
     found = []
@@ -130,7 +131,7 @@ def claims_of(
             if simulator not in [part.label for part in named] or claim.horizon not in (None, horizon):
                 continue
             labels = [part.label for part in _meant(claim.algorithm, algorithms) if part.label != rival]
-            found += [_claim(claim, last, simulator, horizon, label, rival) for label in labels]
+            found += [_claim(claim, last, f"{horizon:,} {unit} of {simulator}", label, rival) for label in labels]
     return found
 
 
@@ -155,7 +156,7 @@ def finite_interval(samples: NDArray[np.float64], level: float) -> Interval:
     return Interval(math.inf, -math.inf, math.inf, f"not finite in {bad} of {samples.size} runs")
 
 
-def tables(results: pd.DataFrame, algorithms: Sequence[Part]) -> list[NamedTable]:
+def tables(results: pd.DataFrame, algorithms: Sequence[Part], unit: str) -> list[NamedTable]:
     """For each simulator and horizon: means of the metrics at the end, and differences to the first algorithm."""
     first, names = algorithms[0].label, metrics_of(results)
     columns = ["algorithm"]
@@ -173,7 +174,7 @@ def tables(results: pd.DataFrame, algorithms: Sequence[Part]) -> list[NamedTable
             rows.append(row)
         count = last["replication"].nunique()
         runs = "1 run" if count == 1 else f"means of {count:,} runs"
-        found.append(NamedTable(f"{simulator}, {horizon:,} rounds: {runs}, and paired differences", columns, rows))
+        found.append(NamedTable(f"{simulator}, {horizon:,} {unit}: {runs}, and paired differences", columns, rows))
     return found
 
 
@@ -208,16 +209,12 @@ def _meant(given: str, parts: Sequence[Part]) -> list[Part]:
     return exact or [part for part in parts if part.name == given]
 
 
-def _claim(
-    claim: ClaimSettings, last: pd.DataFrame, simulator: str, horizon: int, one: str, other: str | None
-) -> Claim:
+def _claim(claim: ClaimSettings, last: pd.DataFrame, where: str, one: str, other: str | None) -> Claim:
     if claim.metric not in last:
         known = nearest(claim.metric, metrics_of(last))
         raise ValueError(f"claims: no run recorded {claim.metric!r}{known}")
     samples = _samples(last, one, claim.metric) if other is None else _differences(last, one, other, claim.metric)
     bound: Any = 0.0 if claim.bound is None else claim.bound
     rival = "" if other is None else f" less that of {other}"
-    statement = (
-        f"mean {claim.metric} of {one}{rival} {claim.relation} {bound:g} after {horizon:,} rounds of {simulator}"
-    )
+    statement = f"mean {claim.metric} of {one}{rival} {claim.relation} {bound:g} after {where}"
     return Claim(statement, finite_interval(samples, _CLAIM_LEVEL), claim.relation, bound)

@@ -122,7 +122,7 @@ def test_algorithms_meet_the_same_worlds():
 
 def test_the_table_is_what_pandas_and_scipy_say(played):
     sweep, _, frame = played
-    found = tables(frame, sweep.algorithms)
+    found = tables(frame, sweep.algorithms, "rounds")
     assert [table.caption for table in found][3] == (
         "BernoulliArms(means=[0.1, 0.5, 0.9]), 60 rounds: means of 4 runs, and paired differences"
     )
