@@ -91,7 +91,8 @@ def run(
             experiments, out, scale=check_scale(scale), seed=seed, workers=workers, progress=progress
         )
     found = findings(store, figures=False)
-    _print_verdicts(found)
+    if any(finding.claims or not isinstance(finding.experiment, Sweep) for finding in found):
+        _print_verdicts(found)
     for finding in found:
         if isinstance(finding.experiment, Sweep):  # its tables are the answer
             for table in finding.tables:
@@ -573,12 +574,13 @@ def _print_comparison(comparison: TraceComparison, store: Store, results: Any) -
 
 def _print_table(table: NamedTable, measured: str = "", values: Sequence[str] = ()) -> None:
     """A table of the report, with a column of what was measured on this machine."""
-    shown = Table(*table.columns[:1], box=None, pad_edge=False, title=table.caption, title_justify="left")
+    shown = Table(*table.columns[:1], box=None, pad_edge=False)
     for column in (*table.columns[1:], *([measured] if measured else [])):
         shown.add_column(column, justify="right")
     for place, row in enumerate(table.rows):
         shown.add_row(*row, *values[place : place + 1])
     console = _console()
+    console.print(table.caption, style="italic", soft_wrap=True)  # a title would be cut to the width of the table
     console.print(shown)
     console.print()
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from algos.contracts import Count, description
+from bandits import clopper_pearson
 from experiments.claims import Claim, Interval, mean_interval
 from experiments.experiment import NamedTable
 from experiments.sweep_fields import nearest
@@ -24,8 +25,10 @@ __all__ = [
     "FigureSettings",
     "check_claim",
     "claims_of",
+    "difference_of",
     "ends",
-    "finite_interval",
+    "interval_of",
+    "is_proportion",
     "metrics_of",
     "tables",
 ]
@@ -57,7 +60,8 @@ class ClaimSettings:
 
     Notes
     -----
-    Verdicts go by the whole 99% interval, see `experiments.Claim`, without a correction for many claims.
+    Verdicts go by the whole 99% interval, see `experiments.Claim`, without a correction for many claims: Student's, or
+    where the metric is 0 or 1 in all runs that of Clopper and Pearson.
     """
 
     metric: str
@@ -125,13 +129,19 @@ def claims_of(
     """The verdicts: one for each algorithm, simulator and horizon that a claim is about."""
     found = []
     for claim in claims:
+        if claim.metric not in results:
+            known = nearest(claim.metric, metrics_of(results))
+            raise ValueError(f"claims: no run recorded {claim.metric!r}{known}")
+        share = is_proportion(results, claim.metric)
         named = _meant(claim.simulator, simulators) if claim.simulator is not None else list(simulators)
         rival = None if claim.compared_with is None else _meant(claim.compared_with, algorithms)[0].label
         for simulator, horizon, last in ends(results):
             if simulator not in [part.label for part in named] or claim.horizon not in (None, horizon):
                 continue
             labels = [part.label for part in _meant(claim.algorithm, algorithms) if part.label != rival]
-            found += [_claim(claim, last, f"{horizon:,} {unit} of {simulator}", label, rival) for label in labels]
+            found += [
+                _claim(claim, last, f"{horizon:,} {unit} of {simulator}", label, rival, share) for label in labels
+            ]
     return found
 
 
@@ -148,12 +158,42 @@ def metrics_of(results: pd.DataFrame) -> list[str]:
     return [name for name in results.columns if name not in _NO_METRICS and "." not in name]
 
 
-def finite_interval(samples: NDArray[np.float64], level: float) -> Interval:
-    """The interval of a mean; the whole line where a sample is not finite."""
-    if samples.size and np.isfinite(samples).all():
-        return mean_interval(samples, level=level)
+def is_proportion(results: pd.DataFrame, metric: str) -> bool:
+    """Whether a metric is 0 or 1 in all runs, as an error is: then its mean is a chance."""
+    return bool(results[metric].dropna().isin([0.0, 1.0]).all())
+
+
+def interval_of(samples: NDArray[np.float64], level: float, *, proportion: bool = False) -> Interval:
+    """The interval of a mean: Student's, or for a chance that of Clopper and Pearson, which has a width without events.
+
+    Where a sample is not finite nothing is known.
+    """
     bad = np.count_nonzero(~np.isfinite(samples))
-    return Interval(math.inf, -math.inf, math.inf, f"not finite in {bad} of {samples.size} runs")
+    if bad or not samples.size:
+        return Interval(math.inf, -math.inf, math.inf, f"not finite in {bad} of {samples.size} runs")
+    if not proportion:
+        return mean_interval(samples, level=level)
+    low, high = clopper_pearson(int(np.count_nonzero(samples)), samples.size, level)
+    return Interval(float(samples.mean()), low, high, f"{level:.0%} Clopper-Pearson")
+
+
+def difference_of(
+    one: NDArray[np.float64], other: NDArray[np.float64], level: float, *, proportion: bool = False
+) -> Interval:
+    """The interval of the mean of paired differences.
+
+    That of two chances is the chance that only the first is 1 less the chance that only the second is, each within an
+    interval of Clopper and Pearson that is too small half as often: together they hold at least as often as said.
+    """
+    with np.errstate(invalid="ignore"):  # inf less inf is NaN, which is told as not finite
+        differences = one - other
+    if not proportion or not np.isfinite(differences).all():
+        return interval_of(differences, level)
+    count, half = differences.size, (1.0 + level) / 2.0
+    more_low, more_high = clopper_pearson(int(np.count_nonzero(differences > 0)), count, half)
+    less_low, less_high = clopper_pearson(int(np.count_nonzero(differences < 0)), count, half)
+    mean = float(differences.mean())
+    return Interval(mean, more_low - less_high, more_high - less_low, f"{level:.0%} Clopper-Pearson")
 
 
 def tables(results: pd.DataFrame, algorithms: Sequence[Part], unit: str) -> list[NamedTable]:
@@ -162,15 +202,20 @@ def tables(results: pd.DataFrame, algorithms: Sequence[Part], unit: str) -> list
     columns = ["algorithm"]
     for metric in names:
         columns += [metric, f"{_TABLE_LEVEL:.0%} interval", f"less that of {first}", f"{_TABLE_LEVEL:.0%} interval"]
+    proportions = {metric: is_proportion(results, metric) for metric in names}
     found = []
     for simulator, horizon, last in ends(results):
         rows = []
         for part in algorithms:
             row = [part.label]
             for metric in names:
-                row += _entries(_samples(last, part.label, metric))
-                both = part.label != first
-                row += _entries(_differences(last, part.label, first, metric)) if both else ["", ""]
+                own, others = _samples(last, part.label, metric), _samples(last, first, metric)
+                row += _entries(interval_of(own, _TABLE_LEVEL, proportion=proportions[metric]), own)
+                if part.label == first:
+                    row += ["", ""]
+                else:
+                    found_difference = difference_of(own, others, _TABLE_LEVEL, proportion=proportions[metric])
+                    row += _entries(found_difference, own, others)
             rows.append(row)
         count = last["replication"].nunique()
         runs = "1 run" if count == 1 else f"means of {count:,} runs"
@@ -178,16 +223,15 @@ def tables(results: pd.DataFrame, algorithms: Sequence[Part], unit: str) -> list
     return found
 
 
-def _entries(samples: NDArray[np.float64]) -> list[str]:
-    """The mean and its interval; empty where the metric is not recorded."""
+def _entries(found: Interval, *samples: NDArray[np.float64]) -> list[str]:
+    """A mean and its interval; empty where the metric of one of the samples is not recorded."""
     from experiments.report import format_number
 
-    if np.isnan(samples).all():
+    if any(np.isnan(each).all() for each in samples):
         return ["", ""]
-    found = finite_interval(samples, _TABLE_LEVEL)
     if not math.isfinite(found.estimate):
         return ["", found.method]
-    if samples.size == 1:
+    if samples[0].size == 1:
         return [format_number(found.estimate), "one run"]
     return [format_number(found.estimate), f"[{format_number(found.low)}, {format_number(found.high)}]"]
 
@@ -198,23 +242,21 @@ def _samples(last: pd.DataFrame, algorithm: str, metric: str) -> NDArray[np.floa
     return np.asarray(rows[metric], dtype=np.float64)
 
 
-def _differences(last: pd.DataFrame, one: str, other: str, metric: str) -> NDArray[np.float64]:
-    with np.errstate(invalid="ignore"):  # inf less inf is NaN, which is told as not finite
-        return _samples(last, one, metric) - _samples(last, other, metric)
-
-
 def _meant(given: str, parts: Sequence[Part]) -> list[Part]:
     """The part with a label, or all that a name of the file stands for."""
     exact = [part for part in parts if part.label == given]
     return exact or [part for part in parts if part.name == given]
 
 
-def _claim(claim: ClaimSettings, last: pd.DataFrame, where: str, one: str, other: str | None) -> Claim:
-    if claim.metric not in last:
-        known = nearest(claim.metric, metrics_of(last))
-        raise ValueError(f"claims: no run recorded {claim.metric!r}{known}")
-    samples = _samples(last, one, claim.metric) if other is None else _differences(last, one, other, claim.metric)
+def _claim(
+    claim: ClaimSettings, last: pd.DataFrame, where: str, one: str, other: str | None, proportion: bool
+) -> Claim:
+    own = _samples(last, one, claim.metric)
+    if other is None:
+        measured = interval_of(own, _CLAIM_LEVEL, proportion=proportion)
+    else:
+        measured = difference_of(own, _samples(last, other, claim.metric), _CLAIM_LEVEL, proportion=proportion)
     bound: Any = 0.0 if claim.bound is None else claim.bound
     rival = "" if other is None else f" less that of {other}"
     statement = f"mean {claim.metric} of {one}{rival} {claim.relation} {bound:g} after {where}"
-    return Claim(statement, finite_interval(samples, _CLAIM_LEVEL), claim.relation, bound)
+    return Claim(statement, measured, claim.relation, bound)

@@ -10,12 +10,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from bandits import UCB1, UniformRandom
 from experiments import Store, Sweep, mean_interval, results, run_experiments, verify
+from experiments.plots import render
 from experiments.runner import experiments_of
-from experiments.sweep_results import ends, tables
+from experiments.sweep_results import difference_of, ends, interval_of, is_proportion, tables
 from online.paging import LRU
 from simulators import BernoulliArms, ZipfTrace
 
@@ -194,8 +197,11 @@ def test_runs_that_stop_by_themselves_are_drawn_as_points(tmp_path):
     frame = results(run_experiments([sweep], tmp_path), sweep)
     (_, _, last), *_ = ends(frame)
     assert last["round"].nunique() > 1
-    axes = sweep.figures(frame)[0].figure.axes[0]
-    assert axes.containers[0].lines[0].get_xdata() == pytest.approx([last["round"].mean()])
+    (figure,) = sweep.figures(frame)
+    (axes,) = figure.figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["FixedConfidenceElimination"]
+    assert axes.containers[0].lines[0].get_xdata().tolist() == [last["error"].mean()]
+    assert "95% Clopper-Pearson intervals" in figure.caption
 
 
 def test_one_replication_has_no_interval(tmp_path):
@@ -235,6 +241,41 @@ def test_claims_are_the_users(played):
     assert compared.measured == mean_interval(differences, level=0.99)
 
 
+def test_errors_are_chances_and_none_in_few_runs_is_not_none_ever():
+    none, all_of_them = np.zeros(10), np.ones(10)
+    found = interval_of(none, 0.95, proportion=True)
+    assert (found.low, found.estimate, found.high) == (0.0, 0.0, pytest.approx(1 - 0.025**0.1))
+    some = np.array([1.0, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+    exact = stats.binomtest(2, 10).proportion_ci(0.99, method="exact")
+    assert interval_of(some, 0.99, proportion=True).low == pytest.approx(exact.low)
+    assert interval_of(some, 0.99, proportion=True).high == pytest.approx(exact.high)
+    difference = difference_of(some, all_of_them, 0.95, proportion=True)
+    fewer = stats.binomtest(8, 10).proportion_ci(0.975, method="exact")
+    more = stats.binomtest(0, 10).proportion_ci(0.975, method="exact")
+    assert difference.estimate == pytest.approx(-0.8)
+    assert (difference.low, difference.high) == pytest.approx((more.low - fewer.high, more.high - fewer.low))
+    assert difference_of(none, none, 0.95, proportion=True).high > 0.3
+
+
+@given(st.integers(1, 6), st.floats(0.05, 0.95), st.floats(0.05, 0.95), st.sampled_from([0.8, 0.95]))
+@settings(max_examples=15)
+def test_the_interval_of_a_difference_of_chances_covers_as_often_as_it_says(runs, one, other, level):
+    """By enumeration of all outcomes of a few runs of two coins that are tossed independently."""
+    laws = {(1.0, 1.0): one * other, (1.0, 0.0): one * (1 - other), (0.0, 1.0): (1 - one) * other}
+    laws[0.0, 0.0] = 1.0 - sum(laws.values())
+    covered = 0.0
+    for outcome in product(laws, repeat=min(runs, 4)):
+        first, second = np.array(outcome).T
+        found = difference_of(first, second, level, proportion=True)
+        covered += math.prod(laws[each] for each in outcome) * (found.low <= one - other <= found.high)
+    assert covered >= level - 1e-12
+
+
+def test_whether_a_metric_is_a_proportion_is_decided_over_all_runs():
+    frame = pd.DataFrame({"error": [0.0, 1.0, math.nan], "regret": [0.0, 0.5, 1.0]})
+    assert [is_proportion(frame, metric) for metric in ("error", "regret")] == [True, False]
+
+
 def test_what_is_not_finite_decides_nothing(played):
     sweep, _, frame = played
     claiming = Sweep(sweep._content | {"claims": [{"metric": "regret", "algorithm": "UCB1", "bound": 9.0}]})
@@ -242,6 +283,8 @@ def test_what_is_not_finite_decides_nothing(played):
     broken.loc[(broken["replication"] == 2), "regret"] = math.inf
     assert {claim.verdict for claim in claiming.claims(broken)} == {"undecided"}
     assert claiming.tables(broken)[0].rows[0][1:3] == ["", "not finite in 1 of 4 runs"]
+    for figure in claiming.figures(broken):
+        render(figure.figure, "png")
 
 
 @pytest.mark.parametrize(
@@ -393,9 +436,11 @@ def test_the_store_needs_no_folder_without_data_files(played, tmp_path):
 def test_the_figure_draws_every_algorithm_in_every_panel(played):
     sweep, _, frame = played
     against_rounds, against_horizon = sweep.figures(frame)
+    (legend,) = against_rounds.figure.legends
+    assert legend.get_title().get_text() == "means with 95% normal bands"
+    assert [text.get_text() for text in legend.get_texts()] == [part.label for part in sweep.algorithms]
     for panel, simulator in zip(against_rounds.figure.axes, sweep.simulators, strict=True):
         assert panel.get_title() == simulator.label
-        assert panel.get_legend().get_title().get_text() == "means with 95% normal bands"
         for line, part in zip(panel.lines, sweep.algorithms, strict=True):
             runs = frame[(frame["simulator"] == simulator.label) & (frame["algorithm"] == part.label)]
             means = runs[runs["horizon"] == 60].groupby("round")["regret"].mean()
