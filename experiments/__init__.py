@@ -6,6 +6,7 @@ from experiments.replicate import Replications, replicate
 from experiments.runner import results, run_experiments, verify
 from experiments.store import Store
 from experiments.sweep import Sweep
+from experiments.sweep_examples import sweep_example
 from experiments.trace_comparison import TraceComparison
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "replicate",
     "results",
     "run_experiments",
+    "sweep_example",
     "verify",
 ]

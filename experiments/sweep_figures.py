@@ -168,8 +168,8 @@ def _against_horizon(
         if positive:
             plain_numbers(axes)
         if np.isfinite(means).all(axis=1).any():
-            below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18)}
-            axes.legend(title=f"means with {kind}", title_fontsize="small", **below)
+            below = (0.5, -0.18)
+            axes.legend(title=f"means with {kind}", loc="upper center", bbox_to_anchor=below, title_fontsize="small")
     caption = (
         f"{_capital(metric)} at the end of runs of different horizons: means of {_count(results)} with {kind}, "
         "set beside one another. Where all are positive: the slope of the line of least squares through the logarithms."
