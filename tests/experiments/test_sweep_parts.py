@@ -57,6 +57,13 @@ def test_a_list_is_a_grid_where_a_number_is_taken_and_a_value_where_a_list_is():
     assert found[0].name == "GaussianArms"
 
 
+def test_a_list_where_a_number_or_a_list_is_taken_is_one_value():
+    text = '[[algorithms]]\nname = "FixedSplit"\nbudget = 1.0\nsplit = '
+    assert only(f"{text}[0.25, 0.75]").value.split.tolist() == [0.25, 0.75]
+    found = parts(f'{text}["equal", [0.25, 0.75]]')
+    assert [part.label for part in found] == ["FixedSplit(split=equal)", "FixedSplit(split=[0.25, 0.75])"]
+
+
 def test_a_grid_can_be_written_out():
     found = parts('[[algorithms]]\nname = "TallyingElimination"\nmemory_bound = { grid = [5, [2, 3]] }')
     assert [part.value.memory_bound if i == 0 else list(part.value.memory_bound) for i, part in enumerate(found)] == [
