@@ -22,7 +22,7 @@ from rich.table import Table
 from experiments.runner import Progress
 
 if TYPE_CHECKING:
-    from experiments.experiment import NamedTable
+    from experiments.experiment import Experiment, NamedTable
     from experiments.report import Findings
     from experiments.store import Store
     from experiments.trace_comparison import TraceComparison
@@ -64,7 +64,9 @@ def list_registered() -> None:
 
 @app.command()
 def run(
-    names: Annotated[list[str], typer.Argument(help="Experiments to run; see `regretlab list`.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Experiments to run, see `regretlab list`; or sweep files, NAME.toml.")
+    ],
     scale: Scale = "quick",
     seed: Seed = 0,
     workers: Workers = None,
@@ -73,19 +75,52 @@ def run(
     ] = None,
     out: Out = Path("regretlab-results"),
 ) -> None:
-    """Run experiments into a folder and print their verdicts."""
-    from experiments import registry
+    """Run experiments into a folder and print their verdicts.
+
+    A sweep file names algorithms, simulators and grids of their parameters; `regretlab init-sweep` prints examples.
+    """
     from experiments.experiment import check_scale
     from experiments.report import findings
     from experiments.runner import run_experiments
+    from experiments.sweep import Sweep
 
-    experiments = [registry.experiment(name) for name in dict.fromkeys(names)]
+    experiments = [_experiment(name) for name in dict.fromkeys(names)]
+    called = [experiment.name for experiment in experiments]
+    for name in called:
+        if called.count(name) > 1:
+            raise ValueError(f"{name}: two experiments have this name; run them into different folders")
     with _progress() as progress:
         store = run_experiments(
             experiments, out, scale=check_scale(scale), seed=seed, workers=workers, dask=dask, progress=progress
         )
-    _print_verdicts(findings(store, figures=False))
+    found = findings(store, figures=False)
+    if any(finding.claims or not isinstance(finding.experiment, Sweep) for finding in found):
+        _print_verdicts(found)
+    for finding in found:
+        if isinstance(finding.experiment, Sweep):  # its tables are the answer
+            for table in finding.tables:
+                _print_table(table)
     print(f"results: {store.folder}; next: regretlab report {store.folder}")
+
+
+@app.command("init-sweep")
+def init_sweep(
+    family: Annotated[str | None, typer.Argument(help="One of those that are listed when it is omitted.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="New file, NAME.toml, for the example; printed if omitted. Nothing is overwritten."),
+    ] = None,
+) -> None:
+    """Print a commented example of a sweep file, ready for `regretlab run`."""
+    from experiments.sweep_examples import sweep_example, sweep_families, write_sweep_example
+
+    if family is None:
+        print("families:", ", ".join(sweep_families()))
+    elif out is None:
+        print(sweep_example(family), end="")
+    else:
+        write_sweep_example(family, out)
+        print(f"sweep: {out}; next: regretlab run {out}")
 
 
 @app.command()
@@ -378,6 +413,14 @@ def autobidding(
         raise typer.Exit(1)
 
 
+def _experiment(name: str) -> Experiment:
+    """A registered experiment, or the sweep of a file."""
+    from experiments import registry
+    from experiments.sweep import Sweep
+
+    return Sweep.from_file(name) if name.endswith(".toml") else registry.experiment(name)
+
+
 def _bounds(side: str, given: list[str] | None) -> dict[str, float]:
     """Amounts by channel from words like ``search=100``."""
     found = {}
@@ -534,12 +577,13 @@ def _print_comparison(comparison: TraceComparison, store: Store, results: Any) -
 
 def _print_table(table: NamedTable, measured: str = "", values: Sequence[str] = ()) -> None:
     """A table of the report, with a column of what was measured on this machine."""
-    shown = Table(*table.columns[:1], box=None, pad_edge=False, title=table.caption, title_justify="left")
+    shown = Table(*table.columns[:1], box=None, pad_edge=False)
     for column in (*table.columns[1:], *([measured] if measured else [])):
         shown.add_column(column, justify="right")
     for place, row in enumerate(table.rows):
         shown.add_row(*row, *values[place : place + 1])
     console = _console()
+    console.print(table.caption, style="italic", soft_wrap=True)  # a title would be cut to the width of the table
     console.print(shown)
     console.print()
 

@@ -77,8 +77,11 @@ def rebuilt(name: str, parameters: Mapping[str, Any]) -> Experiment:
     from experiments.budget_split import BudgetChoice
     from experiments.scheme_choice import SchemeChoice
     from experiments.solver_choice import SolverChoice
+    from experiments.sweep import Sweep
     from experiments.trace_comparison import TraceComparison
 
+    if "sweep" in parameters:
+        return Sweep.from_parameters(parameters)
     kinds = {kind.name: kind.from_parameters for kind in (TraceComparison, SolverChoice, SchemeChoice, BudgetChoice)}
     return kinds[name](parameters) if name in kinds else experiment(name)
 

@@ -2,7 +2,6 @@
 
 import gzip
 import shutil
-import sys
 from importlib.resources import as_file, files
 from xml.etree import ElementTree
 
@@ -11,23 +10,8 @@ import pytest
 
 from algos import discard_bits, next_use
 from experiments.bandit_baselines import BASELINES
-from experiments.commands import main
 from experiments.shares import read_cache_sizes
 from simulators import ZipfTrace
-
-
-@pytest.fixture
-def regretlab(monkeypatch, capsys):
-    """Run the command in this process; exit code, standard output, standard error."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["regretlab", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture
