@@ -15,10 +15,13 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
-__all__ = ["WHOLE", "BilevelConstants", "BilevelKernels", "BilevelProblem"]
+__all__ = ["FIRST_RECORD", "WHOLE", "BilevelConstants", "BilevelKernels", "BilevelProblem"]
 
 WHOLE = -1
 """The sample that stands for no sampling: the exact gradient, of all records and without noise."""
+
+FIRST_RECORD = -2
+"""The sample of record 0 of a finite sum that has ``n_records``; that of record i is -2 - i."""
 
 
 class BilevelConstants(NamedTuple):
@@ -59,8 +62,9 @@ class BilevelProblem(Protocol):
     ``lower_hessian_product(x, y, v, sample)`` and ``lower_cross_product(x, y, v, sample)`` (second-order methods need
     them), ``start`` (x0, y0), ``lower_solution(x, s)`` (y_s, a minimiser of s f + g over Y; s = 0 gives the one of
     least f), ``value(x)`` and ``value_gradient(x)`` (psi and its gradient), ``penalty_value(x, s)`` and
-    ``penalty_gradient(x, s)`` (psi_s and its gradient), ``n_samples`` (of a finite sum) and ``kernels()``
-    (`BilevelKernels`).
+    ``penalty_gradient(x, s)`` (psi_s and its gradient), ``kernels()`` (`BilevelKernels`) and
+    ``n_records``, of a finite sum whose records can be asked for one by one: sample -2 - i is record i, and their
+    mean is the whole.
     """
 
     @property

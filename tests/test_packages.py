@@ -10,22 +10,11 @@ from pathlib import Path
 import pytest
 
 PACKAGES = (
-    *("algos", "algos.gradient_codes", "algos.knapsack", "algos.linear_solvers", "algos.privacy"),
+    *("algos", "algos.gradient_codes", "algos.knapsack", "algos.linear_solvers", "algos.privacy", "algos.soft_control"),
     *("bandits", "online", "online.autobidding", "online.gradient_coding", "online.paging", "online.sor_tuning"),
-    *(
-        "optimization",
-        "optimization.bilevel",
-        "optimization.differentially_private",
-        "simulators",
-        "simulators.auctions",
-    ),
-    *(
-        "simulators.bilevel_problems",
-        "simulators.erm",
-        "simulators.linear_systems",
-        "simulators.stragglers",
-        "experiments",
-    ),
+    *("optimization", "optimization.bilevel", "optimization.differentially_private"),
+    *("simulators", "simulators.auctions", "simulators.bilevel_problems", "simulators.erm"),
+    *("simulators.linear_systems", "simulators.mdp", "simulators.stragglers", "experiments"),
 )
 HEAVY = ("cvxpy", "pandas", "matplotlib", "pyarrow", "dask", "networkx", "scipy.stats", "dp_accounting")
 

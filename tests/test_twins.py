@@ -24,6 +24,7 @@ from algos import (
 from algos.kernels import interpreted
 from algos.knapsack import knapsack, slot_increments
 from algos.optimal_design import rank_of_rows
+from algos.soft_control import SoftControl
 from bandits import (
     DPBAI,
     DPOD,
@@ -104,6 +105,7 @@ from online.paging import (
     TrustAndDoubt,
     mark0_instance_bound,
 )
+from optimization.bilevel import sampled_advantages, sampled_design_gradient
 from simulators import (
     AuctionChannel,
     AugmentedMissingPage,
@@ -128,6 +130,7 @@ from simulators import (
     traces,
 )
 from simulators.erm import LOSSES, LinearModelRisk, Loss, MeanRisk
+from simulators.mdp import TwoStateMDP
 from tests.reference.bilevel_instances import PROBLEMS, instance
 
 MODULES = (
@@ -152,6 +155,7 @@ MODULES = (
     "algos.privacy.mechanisms",
     "algos.projections",
     "algos.replication_streams",
+    "algos.soft_control.value_iteration",
     "bandits.batched",
     "bandits.bayes_ucb",
     "bandits.changing",
@@ -202,6 +206,7 @@ MODULES = (
     "online.paging.succinct",
     "online.paging.trust_and_doubt",
     "online.sor_tuning.tuning",
+    "optimization.bilevel.parl_sampling",
     "simulators.adversarial",
     "simulators.arms",
     "simulators.arrival_predictors",
@@ -228,6 +233,8 @@ MODULES = (
     "simulators.linear_systems.grids",
     "simulators.locality_traces",
     "simulators.loss_curves",
+    "simulators.mdp.preferences",
+    "simulators.mdp.trajectories",
     "simulators.misspecified_linear",
     "simulators.page_adversaries",
     "simulators.page_ids",
@@ -512,6 +519,51 @@ def test_bidders_and_knapsacks(seed, n):
             [(run["bids"].tobytes(), run["payments"].tobytes(), run["multipliers"].tobytes()) for run in runs],
             [part.tobytes() for part in slots],
         )
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.integers(1, 7), st.integers(1, 3), st.sampled_from([0.0, 0.4]))
+def test_soft_control(seed, S, A, temperature):
+    rng = np.random.default_rng(seed)
+    control = SoftControl(rng.dirichlet(np.ones(S), size=(S, A)), np.full(S, 1 / S), 0.7, temperature)
+    reward = rng.standard_normal((S, A))
+
+    def values():
+        found = control.solve(reward, solver="value_iteration")
+        return found.values.tobytes(), found.sweeps, found.error_bound
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@pytest.mark.xdist_group("simulators")
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.integers(1, 3))
+def test_designed_rewards(seed, horizon):
+    world, policy = TwoStateMDP(horizon, prefers=True), np.full((horizon, 2, 2), 0.5)
+
+    def values():
+        drawn = world.trajectories(policy, 5, horizon, np.random.default_rng(seed))
+        cost = world.cost(np.random.default_rng(seed).standard_normal(2), policy)
+        return (*(part.tobytes() for part in drawn), cost.value, cost.direct.tobytes(), cost.weights.tobytes())
+
+    assert interpreted_all_the_way(values) == values()
+
+
+@settings(max_examples=5)
+@given(st.integers(0, 2**32), st.integers(1, 3), st.booleans(), st.booleans())
+def test_sampled_design_gradients(seed, horizon, prefers, by_products):
+    world = TwoStateMDP(horizon, prefers=prefers)
+    logs = world.control.solve(world.reward([0.3, -0.2])).log_policy
+
+    def values():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("optimization.bilevel.parl_sampling._LARGEST_MATRIX", 1 if by_products else 500)
+            found = sampled_design_gradient(world, [0.3, -0.2], logs, 6, np.random.default_rng(seed))
+        rises = sampled_advantages(world, [0.3, -0.2], logs, 6, horizon, np.random.default_rng(seed))
+        parts = (found.gradient, found.standard_error, found.policy_gradient, rises)
+        return [part.tobytes() for part in parts]
 
     assert interpreted_all_the_way(values) == values()
 

@@ -400,18 +400,23 @@ def _by_unrolling(how: _How, steps: int) -> HyperGradient:
 
     known = how.constants.lower_smoothness
     eta = 1.0 / (known if known > 0.0 else 2.0 * curvature_along(how.oracles, how.x, how.start, 0.0))
-    path, free = [how.start], []
+    path, before = [how.start], []
     kernels = how.oracles.kernels
     for _ in range(steps):
         wanted = path[-1] - eta * how.lower(path[-1])[1]
         y = wanted.copy()
         kernels.project_lower(kernels.data, y)
         path.append(y)
-        free.append(y == wanted)
+        before.append(wanted)
     fx, p = how.upper(path[-1])
     d = fx.copy()
     for t in range(steps - 1, -1, -1):
-        p = np.where(free[t], p, 0.0)
+        size = float(np.linalg.norm(p))
+        if size > 0.0 and not np.array_equal(path[t + 1], before[t]):  # the projection's Jacobian, by a difference
+            ends = [before[t] + sign * 1e-7 / size * p for sign in (1.0, -1.0)]
+            for end in ends:
+                kernels.project_lower(kernels.data, end)
+            p = (ends[0] - ends[1]) * (size / 2e-7)
         d -= eta * how.cross(path[t], p)
         p = p - eta * how.hessian(path[t], p)
     residual = float(np.linalg.norm(path[-1] - path[-2])) / eta
@@ -426,7 +431,7 @@ def _by_unrolling(how: _How, steps: int) -> HyperGradient:
 
 
 def _by_implicit(how: _How, solution: LowerSolution, solver: str, turns: int | None, steps: int) -> HyperGradient:
-    """g_yy v = grad_y f by products; Y is taken for the whole space."""
+    """g_yy v = grad_y f by products; Y is taken for the whole space, and a solution at its edge is not regular."""
     if solver not in ("cg", "neumann"):
         raise ValueError(f"solver: {solver!r} is not one of cg, neumann, dense")
     fx, b = how.upper(solution.y)
@@ -454,10 +459,11 @@ def _by_implicit(how: _How, solution: LowerSolution, solver: str, turns: int | N
             p = p - eta * how.hessian(solution.y, p)
             v += eta * p
     left = float(np.linalg.norm(b - how.hessian(solution.y, v))) / (1.0 + size)
+    inside = float(np.linalg.norm(how.lower(solution.y)[1])) <= 1e-6 * (1.0 + size)
     gradient = fx - how.cross(solution.y, v)
     return HyperGradient(
         gradient, "aid", solution.y, float(how.problem.upper(how.x, solution.y)), solution.residual, math.nan, left,
-        status == "converged" and left <= 1e-3, status,
+        status == "converged" and left <= 1e-3 and inside, status,
     )  # fmt: skip
 
 

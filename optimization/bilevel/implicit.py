@@ -18,7 +18,7 @@ from pydantic import Field
 from algos.contracts import Count, description
 from optimization.bilevel.implicit_loops import implicit_loop, saba_loop, unrolled_loop
 from optimization.bilevel.method import BilevelMethod
-from optimization.bilevel.oracles import ANY_SAMPLE, Oracles
+from optimization.bilevel.oracles import Oracles
 from optimization.bilevel.runs import Positive, State, new_state
 from optimization.bilevel.schedules import Counts, CountSchedule, PowerLaw, Schedule
 
@@ -196,7 +196,7 @@ class SABA(BilevelMethod):
 
     Notes
     -----
-    Memory n (3 dy + 2 dx). The problem has ``n_samples``.
+    Memory n (3 dy + 2 dx). The problem has ``n_records``.
     """
 
     alpha: Schedule = PowerLaw(0.02)
@@ -205,12 +205,12 @@ class SABA(BilevelMethod):
     def prepare(self, oracles: Oracles, problem: Any) -> None:
         """Refuse what is no finite sum."""
         oracles.second_order("SABA")
-        if oracles.n_samples == ANY_SAMPLE:
-            raise ValueError("problem: has no n_samples; SABA keeps a row for every record of a finite sum")
+        if oracles.n_records < 1:
+            raise ValueError("problem: has no n_records; SABA keeps a row for every record of a finite sum")
 
     def state(self, oracles: Oracles, x: NDArray[np.float64], y: NDArray[np.float64]) -> State:
         """y at y0, v at 0, nothing known of any record."""  # noqa: D403
-        return new_state(x, [y, np.zeros_like(y)], np.zeros((oracles.n_samples + 1, 3 * y.size + 2 * x.size)))
+        return new_state(x, [y, np.zeros_like(y)], np.zeros((oracles.n_records + 1, 3 * y.size + 2 * x.size)))
 
     def loop(self) -> Callable[..., Any]:
         """`saba_loop`."""

@@ -6,9 +6,12 @@ other sign; here it is the same for all.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba.extending import register_jitable
 
+from algos.bilevel_oracles import FIRST_RECORD
 from optimization.bilevel.inner_loops import move_upper
 from optimization.bilevel.runs import CONVERGED, DIVERGED, GOES_ON, INDEFINITE, ORACLE_ERROR, copy_into, draw, finite
 
@@ -121,7 +124,8 @@ def implicit_loop(o, arrays, steps, state, samples, tolerance, rng):
 def unrolled_loop(o, arrays, steps, state, samples, tolerance, rng):
     """T steps of y from where it was, differentiated in reverse. ``arrays``: upper step, lower step, T.
 
-    A coordinate that the projection moved lets nothing through, which is exact for boxes. Memory O(T dy).
+    Where the projection moved a point, its (symmetric) Jacobian is applied by a difference, exact for polyhedra up to
+    rounding. Memory O(T dy).
     """
     alpha, gamma, inner = arrays
     x, lower = state.x, state.lower
@@ -129,7 +133,8 @@ def unrolled_loop(o, arrays, steps, state, samples, tolerance, rng):
     most = 1
     for k in range(steps):
         most = max(most, inner[k])
-    path, free = np.empty((most + 1, dy)), np.ones((most + 1, dy))
+    path, before = np.empty((most + 1, dy)), np.empty((most + 1, dy))
+    ahead, behind = np.empty(dy), np.empty(dy)
     numbers = np.empty(most, dtype=np.int64)
     fx, p, gy, product = np.empty(dx), np.empty(dy), np.empty(dy), np.empty(dy)
     cross, d = np.empty(dx), np.empty(dx)
@@ -143,10 +148,8 @@ def unrolled_loop(o, arrays, steps, state, samples, tolerance, rng):
             if not finite(gy):
                 return k, ORACLE_ERROR
             for j in range(dy):
-                product[j] = path[t + 1, j] = path[t, j] - eta * gy[j]
+                before[t + 1, j] = path[t + 1, j] = path[t, j] - eta * gy[j]
             o.project_lower(o.data, path[t + 1])
-            for j in range(dy):
-                free[t + 1, j] = 1.0 if path[t + 1, j] == product[j] else 0.0
             if not finite(path[t + 1]):
                 return k, DIVERGED
         o.upper_gradient(o.data, x, path[length], draw(samples, rng), fx, p)
@@ -155,8 +158,18 @@ def unrolled_loop(o, arrays, steps, state, samples, tolerance, rng):
         copy_into(fx, d)
         for back in range(length):
             t = length - 1 - back
+            moved, size = False, 0.0
             for j in range(dy):
-                p[j] *= free[t + 1, j]
+                moved = moved or path[t + 1, j] != before[t + 1, j]
+                size += p[j] * p[j]
+            if moved and size > 0.0:
+                small = 1e-7 / math.sqrt(size)
+                for j in range(dy):
+                    ahead[j], behind[j] = before[t + 1, j] + small * p[j], before[t + 1, j] - small * p[j]
+                o.project_lower(o.data, ahead)
+                o.project_lower(o.data, behind)
+                for j in range(dy):
+                    p[j] = (ahead[j] - behind[j]) / (2.0 * small)
             o.lower_cross_product(o.data, x, path[t], p, numbers[t], cross)
             o.lower_hessian_product(o.data, x, path[t], p, numbers[t], product)
             for i in range(dx):
@@ -196,10 +209,11 @@ def saba_loop(o, arrays, steps, state, samples, tolerance, rng):
                 memory[n, c] = 0.0
         for turn in range(asked):
             i = turn if starting else int(rng.random() * n)
-            o.upper_gradient(o.data, x, y, i, row[3 * dy + dx :], row[2 * dy : 3 * dy])
-            o.lower_gradient(o.data, x, y, i, used[3 * dy : 3 * dy + dx], row[:dy])
-            o.lower_hessian_product(o.data, x, y, v, i, row[dy : 2 * dy])
-            o.lower_cross_product(o.data, x, y, v, i, row[3 * dy : 3 * dy + dx])
+            record = FIRST_RECORD - i
+            o.upper_gradient(o.data, x, y, record, row[3 * dy + dx :], row[2 * dy : 3 * dy])
+            o.lower_gradient(o.data, x, y, record, used[3 * dy : 3 * dy + dx], row[:dy])
+            o.lower_hessian_product(o.data, x, y, v, record, row[dy : 2 * dy])
+            o.lower_cross_product(o.data, x, y, v, record, row[3 * dy : 3 * dy + dx])
             if not finite(row):
                 state.numbers[4] = 0.0
                 return k, ORACLE_ERROR

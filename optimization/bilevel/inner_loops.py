@@ -18,7 +18,7 @@ from optimization.bilevel.runs import CONVERGED, DIVERGED, GOES_ON, ORACLE_ERROR
 
 __all__ = ["double_loop", "move_upper", "single_loop"]
 
-_HUGE = 1e200
+_HUGE = 1e280  # of squares; iterates as large as their square root are far beyond `finite`
 
 
 @register_jitable

@@ -20,7 +20,7 @@ from algos.bilevel_oracles import WHOLE, BilevelConstants, BilevelKernels, Bilev
 __all__ = ["ANY_SAMPLE", "LoopKernels", "Oracles", "check_point", "known_constants", "oracles_of"]
 
 ANY_SAMPLE = 2**53
-"""Numbers of samples of a problem that is no finite sum."""
+"""Numbers of samples that runs draw from: each stands for other noise and other records."""
 
 
 class LoopKernels(NamedTuple):
@@ -50,15 +50,15 @@ class Oracles(NamedTuple):
     kernels : LoopKernels
     runs_compiled : bool
     upper_dimension, lower_dimension : int
-    n_samples : int
-        Of a finite sum, or `ANY_SAMPLE`.
+    n_records : int
+        Of a finite sum whose records can be asked for one by one; 0 otherwise.
     """
 
     kernels: LoopKernels
     runs_compiled: bool
     upper_dimension: int
     lower_dimension: int
-    n_samples: int
+    n_records: int
 
     def loop(self, source: Callable[..., Any]) -> Callable[..., Any]:
         """The loop, compiled where the problem is."""
@@ -101,11 +101,11 @@ def oracles_of(problem: BilevelProblem) -> Oracles:
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"problem: {name} = {size!r} is not a whole number >= 1")
         sizes.append(int(size))
-    samples = int(getattr(problem, "n_samples", None) or ANY_SAMPLE)
+    records = int(getattr(problem, "n_records", 0))
     has_kernels = callable(getattr(problem, "kernels", None))
     given: Any = problem
     kernels = _callable(given.kernels()) if has_kernels else _wrapped(given)
-    return Oracles(kernels, has_kernels, sizes[0], sizes[1], samples)
+    return Oracles(kernels, has_kernels, sizes[0], sizes[1], records)
 
 
 def known_constants(problem: Any) -> BilevelConstants:

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from algos.bilevel_oracles import WHOLE, BilevelProblem
 from algos.contracts import Trajectory, check_generator, checkpoint_rounds, realize, whole_number
-from optimization.bilevel.oracles import Oracles, check_point, oracles_of
+from optimization.bilevel.oracles import ANY_SAMPLE, Oracles, check_point, oracles_of
 
 __all__ = [
     "CONVERGED",
@@ -116,7 +116,7 @@ def drive(
         done = _restore(now, state)
         moved = False
     loop = oracles.loop(method.loop())
-    samples = np.int64(oracles.n_samples if method.stochastic else WHOLE)
+    samples = np.int64(ANY_SAMPLE if method.stochastic else WHOLE)
     marks = checkpoint_rounds(steps, checkpoints)
     measure = _Measures(given, oracles)
     spent, code, c, at = 0.0, GOES_ON, 0, 0

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
 from algos.arrays import FiniteMatrix, FiniteVector
-from algos.bilevel_oracles import BilevelConstants, BilevelKernels
+from algos.bilevel_oracles import FIRST_RECORD, WHOLE, BilevelConstants, BilevelKernels
 from algos.contracts import Count, check_generator, description, whole_number
 from algos.counter_draws import whole_below
 from algos.kernels import hold
@@ -103,8 +103,16 @@ class QuadraticSum(CompiledProblem):
         return int(self.P.shape[1])
 
     @property
-    def n_samples(self) -> int:
-        """Records of the lower level."""
+    def n_records(self) -> int:
+        """n, where both levels have as many records: sample -2 - i is record i.
+
+        Raises
+        ------
+        AttributeError
+            When they have not.
+        """
+        if len(self.P) != len(self.R):
+            raise AttributeError(f"n_records: {len(self.P)} records of g and {len(self.R)} of f are no pairs")
         return len(self.P)
 
     @property
@@ -221,8 +229,11 @@ def _add_record(records, i, x, y, share, out_x, out_y):
 @njit(nogil=True)
 def _upper_of_sum(data, x, y, sample, out_x, out_y):
     records = data.upper
-    if sample < 0:
+    if sample == WHOLE:
         quadratic_upper(data.whole, x, y, sample, out_x, out_y)
+    elif sample <= FIRST_RECORD:
+        out_x[:], out_y[:] = 0.0, 0.0
+        _add_record(records, FIRST_RECORD - sample, x, y, 1.0, out_x, out_y)
     else:
         out_x[:], out_y[:] = 0.0, 0.0
         for k in range(data.batch):
@@ -234,8 +245,11 @@ def _upper_of_sum(data, x, y, sample, out_x, out_y):
 @njit(nogil=True)
 def _lower_of_sum(data, x, y, sample, out_x, out_y):
     records = data.lower
-    if sample < 0:
+    if sample == WHOLE:
         quadratic_lower_with_x(data.whole, x, y, sample, out_x, out_y)
+    elif sample <= FIRST_RECORD:
+        out_x[:], out_y[:] = 0.0, 0.0
+        _add_record(records, FIRST_RECORD - sample, x, y, 1.0, out_x, out_y)
     else:
         out_x[:], out_y[:] = 0.0, 0.0
         for k in range(data.batch):
@@ -247,15 +261,18 @@ def _lower_of_sum(data, x, y, sample, out_x, out_y):
 @njit(nogil=True)
 def _hessian_product_of_sum(data, x, y, v, sample, out_y):
     records = data.lower
-    if sample < 0:
+    if sample == WHOLE:
         quadratic_hessian_product(data.whole, x, y, v, sample, out_y)
     else:
         out_y[:] = 0.0
-        for k in range(data.batch):
-            i = whole_below(records.shape[0], 0, sample, 1, k)
+        count = data.batch if sample > WHOLE else 1
+        for k in range(count):
+            i = np.int64(FIRST_RECORD - sample)
+            if sample > WHOLE:
+                i = np.int64(whole_below(records.shape[0], 0, sample, 1, k))
             share = 0.0
             for j in range(v.size):
-                share += records[i, j] * v[j] / data.batch
+                share += records[i, j] * v[j] / count
             for j in range(out_y.size):
                 out_y[j] += share * records[i, j]
     hold(records, x, y, v, out_y)
@@ -264,15 +281,18 @@ def _hessian_product_of_sum(data, x, y, v, sample, out_y):
 @njit(nogil=True)
 def _cross_product_of_sum(data, x, y, v, sample, out_x):
     records = data.lower
-    if sample < 0:
+    if sample == WHOLE:
         quadratic_cross_product(data.whole, x, y, v, sample, out_x)
     else:
         out_x[:] = 0.0
-        for k in range(data.batch):
-            i = whole_below(records.shape[0], 0, sample, 1, k)
+        count = data.batch if sample > WHOLE else 1
+        for k in range(count):
+            i = np.int64(FIRST_RECORD - sample)
+            if sample > WHOLE:
+                i = np.int64(whole_below(records.shape[0], 0, sample, 1, k))
             share = 0.0
             for j in range(v.size):
-                share += records[i, j] * v[j] / data.batch
+                share += records[i, j] * v[j] / count
             for j in range(out_x.size):
                 out_x[j] += share * records[i, v.size + j]
     hold(records, x, y, v, out_x)
