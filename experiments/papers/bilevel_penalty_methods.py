@@ -41,7 +41,7 @@ __all__ = ["CONTENDERS", "INSTANCES", "SHARES", "Instance", "Method", "instance_
 
 _THIRD = -1.0 / 3.0
 Method = Callable[[float, float, float], Any]
-SHARES = (0.03, 0.1, 0.3, 1.0)
+SHARES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Of the largest stable step, for methods that move x and y by the same one and cannot choose an upper step."""
 
 
@@ -53,7 +53,7 @@ class Instance(NamedTuple):
     problem : bilevel problem with second derivatives
     lower_step : float
         At most one over the smoothness of g in y where the run goes.
-    upper_steps : tuple of 4 floats
+    upper_steps : tuple of 6 floats
         What every method may choose from, beside `SHARES`.
     n_records : int
         Of a finite sum whose records can be asked for one by one, as SABA does; 0 for others.
@@ -61,7 +61,7 @@ class Instance(NamedTuple):
 
     problem: Any
     lower_step: float
-    upper_steps: tuple[float, float, float, float]
+    upper_steps: tuple[float, ...]
     n_records: int = 0
 
 
@@ -79,14 +79,14 @@ def instance_of(name: str, rng: np.random.Generator) -> Instance:
 
 def _quadratic(rng: np.random.Generator) -> Instance:
     problem = random_quadratic_sum(200, 10, 10, rng)
-    return Instance(problem, 1.0 / problem.constants.lower_smoothness, (0.03, 0.1, 0.3, 1.0), 200)
+    return Instance(problem, 1.0 / problem.constants.lower_smoothness, (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), 200)
 
 
 def _ridge(rng: np.random.Generator) -> Instance:
     features, truth = rng.standard_normal((120, 10)), rng.standard_normal(10)
     targets = features @ truth + 2.0 * rng.standard_normal(120)
     problem = RidgeHPO(features[:60], targets[:60], features[60:], targets[60:])
-    return Instance(problem, _ridge_step(features[:60]), (0.3, 1.0, 3.0, 10.0))
+    return Instance(problem, _ridge_step(features[:60]), (0.1, 0.3, 1.0, 3.0, 10.0, 30.0))
 
 
 def _ridge_step(features: np.ndarray) -> float:
@@ -97,14 +97,14 @@ def _ridge_step(features: np.ndarray) -> float:
 def _logistic(rng: np.random.Generator) -> Instance:
     problem = breast_cancer_regularization()
     square = float(np.linalg.norm(problem.train_features, 2)) ** 2 / (4.0 * problem.n_samples)
-    return Instance(problem, 1.0 / (square + math.exp(2.0)), (1.0, 3.0, 10.0, 30.0))
+    return Instance(problem, 1.0 / (square + math.exp(2.0)), (0.3, 1.0, 3.0, 10.0, 30.0, 100.0))
 
 
 def _cleaning(rng: np.random.Generator) -> Instance:
     problem = digits_cleaning().problem
     square = float(np.linalg.norm(problem.train_features, 2)) ** 2 / (2.0 * problem.n_samples)
     step = 1.0 / (square + problem.regularization)
-    return Instance(problem, step, (100.0, 300.0, 1000.0, 3000.0))
+    return Instance(problem, step, (30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0))
 
 
 INSTANCES: dict[str, Callable[[np.random.Generator], Instance]] = {

@@ -286,7 +286,10 @@ def _toy(cell: Cell, seed: int) -> list[Row]:
 
 
 def _methods(cell: Cell, seed: int) -> list[Row]:
-    """The best of four upper steps, by the last gradient; a sampled access counts as its share of the records."""
+    """The best of six upper steps, by the last gradient; a sampled access counts as its share of the records.
+
+    A run that diverges is left out: a long step may push a weight exp(x) of the ridge beyond what the lower step bears.
+    """
     world = world_stream(seed, cell, 0, shared=("algorithm", "runs"))
     instance, make = instance_of(cell["instance"], world), CONTENDERS[cell["algorithm"]]
     share = 1.0 / instance.n_records if cell["algorithm"] == "SABA" else 1.0
