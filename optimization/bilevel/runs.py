@@ -235,7 +235,7 @@ def _start(
 
 def _tolerance(tolerance: float | None) -> float:
     if tolerance is None:
-        return -1.0
+        return -1.0  # a mapping of 0 ends nothing: at the border of X it is seen while lower iterates still move
     if not 0.0 < tolerance < math.inf:
         raise ValueError(f"tolerance: {tolerance!r} is not a finite number > 0")
     return float(tolerance)
