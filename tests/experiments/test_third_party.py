@@ -27,6 +27,8 @@ Stubborn = "stubborn:Stubborn"
 CoinFlips = "stubborn:CoinFlips"
 """
 
+pytestmark = pytest.mark.slow
+
 BACKEND = """
 import base64, hashlib, tomllib, zipfile
 from pathlib import Path

@@ -145,7 +145,7 @@ def test_the_wrong_lower_solution_is_flagged():
 def test_a_sound_problem_is_not_flagged():
     checked = check_hypergradient(QUADRATIC, [1.0, -0.5])
     assert checked.trusted, checked.flags
-    assert checked.spread < 1e-3
+    assert checked.spread < 1e-2  # the plain penalty's bias, of first order in s
     assert set(checked.found) == {"penalty", "penalty, Richardson", "finite_differences", "aid", "itd", "exact"}
 
 
