@@ -83,7 +83,8 @@ def _noise(results: pd.DataFrame) -> NamedFigure:
         spread = np.exp(error / mean)  # two standard errors of the root's logarithm
         name = "Algorithm 1" if part == "noise" else "Algorithm 2"
         draw_band(
-            axes, sizes, np.sqrt(mean), np.sqrt(mean) / spread, np.sqrt(mean) * spread, label=f"{name}, ± two standard errors", **line_style(0)
+            axes, sizes, np.sqrt(mean), np.sqrt(mean) / spread, np.sqrt(mean) * spread,
+            label=f"{name}, ± two standard errors", **line_style(0)
         )  # fmt: skip
         draw_bound(
             axes, sizes, np.sqrt(mean[0]) * (sizes / sizes[0]) ** rate, label=f"slope −1/{round(-1 / rate)}", color="C1"
@@ -106,10 +107,11 @@ def _momentum(results: pd.DataFrame) -> NamedFigure:
         spread = np.exp(error / middle)
         steps = mean.index.to_numpy(float)
         draw_band(
-            axes, steps, np.sqrt(middle), np.sqrt(middle) / spread, np.sqrt(middle) * spread, label=f"{kind}, ± two standard errors", **line_style(place)
+            axes, steps, np.sqrt(middle), np.sqrt(middle) / spread, np.sqrt(middle) * spread,
+            label=f"{kind}, ± two standard errors", **line_style(place)
         )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="step", ylabel="root mean square error of the direction")
-    axes.legend(loc="center left")
+    axes.legend(loc="upper left")
     caption = "E4: Algorithm 2's directions against the gradient of ψₛ, in blocks of half a decade; plain is η = 1."
     return NamedFigure("momentum", caption, figure)
 

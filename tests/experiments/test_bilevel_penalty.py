@@ -11,7 +11,7 @@ from experiments.papers.bilevel_penalty import EXPERIMENT
 from experiments.papers.bilevel_penalty_methods import CONTENDERS, SHARES, instance_of
 from experiments.plots import render
 
-SIZES = {"noise": 3, "single": 2, "momentum": 3, "toy": 4, "methods": 2000}
+SIZES = {"noise": 2, "single": 2, "momentum": 2, "toy": 4, "methods": 2000}
 COMPARED = ("Algorithm 1", "Algorithm 1, safe", "AID", "V-PBGD", "BOME")  # compiling the others takes a minute
 
 
