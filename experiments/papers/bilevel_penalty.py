@@ -108,7 +108,7 @@ class BilevelPenalty(Experiment):
             "Where an assumption fails the penalty stays close at a lower order, or not at all: psi - psi_s is of "
             "order s^(1/3) for the quartic at 0, and of order 1 near the jump of the bilinear problem.",
             f"Smallest last gradient in E8: {', '.join(best)}. These lower levels are strongly convex, "
-            "where second derivatives pay; penalties need none of them, and E6 and E7 are beyond those methods here.",
+            "where second derivatives pay; penalties need none, and allow constraints and many solutions (E6).",
             "V-PBGD and BOME move x by the step that keeps y stable, and are slow where x needs a longer one (ridge).",
         ]
 

@@ -111,7 +111,7 @@ def _momentum(results: pd.DataFrame) -> NamedFigure:
             label=f"{kind}, ± two standard errors", **line_style(place)
         )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="step", ylabel="root mean square error of the direction")
-    axes.legend(loc="center left")
+    axes.legend(loc="upper left")
     caption = "E4: Algorithm 2's directions against the gradient of ψₛ, in blocks of half a decade; plain is η = 1."
     return NamedFigure("momentum", caption, figure)
 
