@@ -7,17 +7,20 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN
 	--quiet --disable-pip-version-check
 PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-$(if $(CI),ci,default)} $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: demo test quick lint clean benchmarks
+.PHONY: demo test quick extended lint clean benchmarks
 
 demo: $(VENV)/.run
 	rm -rf demo-report
 	$(BIN)/regretlab demo --out demo-report
 
 test: lint
-	$(PYTEST)
+	$(PYTEST) -m "not extended"
 
 quick: lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not extended"
+
+extended: lint
+	$(PYTEST) -m extended
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

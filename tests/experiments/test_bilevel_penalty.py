@@ -45,6 +45,7 @@ def test_cells_are_distinct(scale):
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_claims_tables_and_figures_of_a_small_run(results):
     claims = EXPERIMENT.claims(results)
     assert len(claims) == 30
@@ -60,6 +61,7 @@ def test_claims_tables_and_figures_of_a_small_run(results):
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize(
     ("part", "column", "change", "failing"),
     [

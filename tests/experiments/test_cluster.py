@@ -92,6 +92,7 @@ def finish(process):
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_a_cluster_gives_the_bytes_of_a_local_run_whatever_dies(tmp_path, environment):
     """Two workers; one killed in the middle, then the scheduler, which comes back at the same address."""
     local = contents(run_experiments([REGISTERED], tmp_path / "local", workers=8).folder)

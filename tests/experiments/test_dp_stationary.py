@@ -15,6 +15,7 @@ def test_cells_are_distinct(scale):
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_claims_tables_and_figures_of_a_small_run():
     few = {"rates": 4, "labels": 2, "tables": 2, "convex": 2, "rank": 2, "warm": 2, "audit": 1500}
     frames = []

@@ -16,6 +16,7 @@ def test_cells_are_distinct(scale):
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_claims_tables_and_figures_of_a_small_run():
     frames = []
     for one in EXPERIMENT.cells("quick"):

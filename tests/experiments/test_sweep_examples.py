@@ -11,7 +11,13 @@ TINY = {"best_arm": [150, 300], "private": [2, 4], "solver_tuning": 6, "gradient
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", sweep_families())
+@pytest.mark.parametrize(
+    "family",
+    [
+        name if name in ("bandits", "paging") else pytest.param(name, marks=pytest.mark.extended)
+        for name in sweep_families()
+    ],
+)
 def test_an_example_runs_at_tiny_size(family, tmp_path):
     content = tomllib.loads(sweep_example(family)) | {"horizon": TINY.get(family, 60), "replications": 2}
     content["simulators"] = content["simulators"][:1]  # each pair of a learner and a world compiles

@@ -27,7 +27,7 @@ Stubborn = "stubborn:Stubborn"
 CoinFlips = "stubborn:CoinFlips"
 """
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
 BACKEND = """
 import base64, hashlib, tomllib, zipfile

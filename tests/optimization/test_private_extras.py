@@ -150,6 +150,7 @@ def test_a_tuned_share_makes_the_certificate_least(seed, epsilon, horizon, phase
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_a_tuned_ratio_for_batches():
     problem = robust_regression(2000, 3, rng(0))
     settings_ = {"anchor_batch": 2000, "variation_batch": 400, "sampling": "poisson", "adjacency": "add_remove"}
