@@ -343,9 +343,11 @@ def _by_penalty(how: _How, s: float, order: int, richardson: bool) -> HyperGradi
             y = sides[0] if j == 1 else y
     known, residuals = how.constants, [one.residual for one in solutions]
     bound = math.nan
-    if known.strong_convexity > 0.0 and known.lower_smoothness > 0.0 and known.upper_smoothness >= 0.0 and order == 1:
+    convexity = known.strong_convexity - s * known.upper_smoothness  # of s f + g at least
+    if convexity > 0.0 and known.lower_smoothness > 0.0 and order == 1:
         reach = (known.lower_smoothness + s * known.upper_smoothness) / s
-        bound = reach * 2.0 / known.strong_convexity * sum(residuals) * (3.0 if richardson else 1.0)
+        # Richardson takes twice the gradient at s / 2, whose reach is twice as long, and once that at s.
+        bound = reach * 2.0 / convexity * sum(residuals) * (5.0 if richardson else 1.0)
     status = _worst(*solutions)
     return HyperGradient(
         gradient, "penalty", y.y, value, max(residuals), bound, math.nan, status == "converged", status

@@ -135,6 +135,8 @@ class PrivateSpiderBoost:
                 raise ValueError(f"sampling = {self.sampling!r}: releases are of all records, 'full'")
             if self.epsilon == math.inf:
                 raise ValueError("epsilon = inf: a release needs a budget")
+            if self.anchor_share == "tuned":
+                raise ValueError("anchor_share = 'tuned': is for simulations; give a number")
             if self.indexing != "library":
                 raise ValueError("indexing = 'paper': is for simulations")
         return self

@@ -114,6 +114,8 @@ def private_gradient_norm(
     if mode == "simulation":
         source = check_generator(rng, "private_gradient_norm")
         norm = float(np.linalg.norm(problem.gradient_sum(at, clip=lipschitz) / n + public_gradient(problem, at)))
+        if not math.isfinite(norm):
+            raise ValueError("problem: the gradient at w is not finite")
         noise = sides * _SLACK * lipschitz / n / gaussian_mu(epsilon, delta)
         estimate, spent = norm + noise * float(source.standard_normal()), float(epsilon)
     elif mode == "release":

@@ -164,6 +164,14 @@ def test_a_tuned_ratio_for_batches():
     assert run["noise_multiplier"][0] < run["noise_multiplier"][1]  # six whole gradients, and fifty-four variations
 
 
+def test_a_release_takes_no_tuned_share_and_a_norm_no_gradient_without_numbers():
+    with pytest.raises(ValueError, match="anchor_share = 'tuned': is for simulations"):
+        PrivateSpiderBoost(2.0, 1e-5, 3, anchor_share="tuned", mode="release")
+    broken = PerRecordRisk(4, 1, lambda w, i: np.zeros(len(i)), lambda w, i: np.full((len(i), 1), math.nan))
+    with pytest.raises(ValueError, match="the gradient at w is not finite"):
+        private_gradient_norm(broken, [0.0], 1.0, 1e-5, rng())
+
+
 # SVRG
 
 
