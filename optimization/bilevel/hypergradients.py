@@ -216,7 +216,7 @@ def check_hypergradient(
     Examples
     --------
     >>> from simulators import random_rank_deficient
-    >>> problem = random_rank_deficient(2, 3, 5, 2, np.random.default_rng(0))
+    >>> problem = random_rank_deficient(2, 5, 2, np.random.default_rng(0))
     >>> checked = check_hypergradient(problem, np.ones(2))
     >>> checked.trusted, checked.found["aid"].regular, checked.found["penalty, Richardson"].regular
     (False, False, True)

@@ -63,8 +63,8 @@ class PenaltyDoubleLoop(BilevelMethod):
     --------
     >>> from simulators import random_quadratic
     >>> problem = random_quadratic(3, 5, np.random.default_rng(0))
-    >>> method = PenaltyDoubleLoop(sigma=1e-3, alpha=0.2, inner_steps=100)
-    >>> run = method.run(problem, horizon=400, rng=np.random.default_rng(1))
+    >>> method = PenaltyDoubleLoop(sigma=1e-4, alpha=0.02, inner_steps=100)
+    >>> run = method.run(problem, horizon=2000, rng=np.random.default_rng(1))
     >>> run.outcome["gradient_norm_of"], bool(run.metrics["gradient_norm"][-1] < 0.1)
     ('psi', True)
     """
