@@ -137,7 +137,15 @@ def mean_interval(
     if method == "bootstrap":
         if rng is None:
             raise ValueError("rng: the bootstrap needs a numpy.random.Generator")
-        means = np.array([values[rng.integers(0, values.size, values.size)].mean() for _ in range(2000)])
+        means = _bootstrap_means(values, 2000, rng)
         low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
         return Interval(mean, min(mean, float(low)), max(mean, float(high)), name)
     raise ValueError(f"method: {method!r} is neither 'normal' nor 'bootstrap'")
+
+
+def _bootstrap_means(values: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Means of samples drawn with replacement, so many at a time that memory stays small."""
+    together = max(1, 1_000_000 // values.size)
+    sizes = [min(together, count - done) for done in range(0, count, together)]
+    drawn = [values[rng.integers(0, values.size, (size, values.size))].mean(axis=1) for size in sizes]
+    return np.concatenate(drawn)

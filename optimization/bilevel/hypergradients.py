@@ -308,7 +308,8 @@ class _How:
 
 def _start(problem: Any, oracles: Oracles, start: ArrayLike | None) -> Vector:
     if start is None:
-        start = problem.start[1] if hasattr(problem, "start") else np.zeros(oracles.lower_dimension)
+        known = getattr(problem, "start", None)
+        start = np.zeros(oracles.lower_dimension) if known is None else known[1]
     y = check_point(start, oracles.lower_dimension, "start")
     oracles.kernels.project_lower(oracles.kernels.data, y)
     return y

@@ -12,7 +12,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, typeof
+from numba.core import config
+from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import ArrayLike, NDArray
 
 from algos.bilevel_oracles import WHOLE, BilevelConstants, BilevelKernels, BilevelProblem
@@ -130,7 +132,32 @@ def check_point(point: ArrayLike, size: int, name: str) -> NDArray[np.float64]:
 @lru_cache(maxsize=64)
 def _compiled(source: Callable[..., Any]) -> Callable[..., Any]:
     # Not inlined into its own wrapper, as `algos.kernels.compiled` would: that compiles a long loop twice.
-    return njit(nogil=True)(source)
+    loop = njit(nogil=True)(source)
+
+    compiled = set()
+
+    def call(kernels: LoopKernels, *arguments: Any) -> Any:
+        kind = (kernels[1:], type(kernels.data), *map(type, arguments))  # found faster than Numba's own types
+        if kind not in compiled:
+            _compile_packed(loop, tuple(typeof(argument) for argument in (kernels, *arguments)))
+            compiled.add(kind)
+        return loop(kernels, *arguments)
+
+    return call
+
+
+def _compile_packed(loop: Any, signature: tuple[Any, ...]) -> None:
+    """Compile with neighbouring sums packed into vectors, which Numba leaves off; no order of sums changes.
+
+    Products of small matrices with vectors, four columns at a time, take about half the time.
+    """
+    settings: Any = config
+    with global_compiler_lock:
+        before, settings.SLP_VECTORIZE = settings.SLP_VECTORIZE, 1
+        try:
+            loop.compile(signature)
+        finally:
+            settings.SLP_VECTORIZE = before
 
 
 def _callable(kernels: BilevelKernels) -> LoopKernels:

@@ -127,6 +127,12 @@ class QuadraticBilevel(CompiledProblem):
 
     def kernels(self) -> BilevelKernels:
         """Compiled functions with the same results; they keep C'x and K'x while x stays the same."""
+        shared = self._stacked
+        kept = np.full_like(shared.data.kept, np.nan)  # scratch of this call alone
+        return shared._replace(data=shared.data._replace(kept=kept))
+
+    @cached_property
+    def _stacked(self) -> BilevelKernels:
         return quadratic_kernels(self.A, self.C, self.a, self.F, self.H, self.K, self.f0, self.h0)
 
     def upper(self, x: ArrayLike, y: ArrayLike) -> float:

@@ -29,6 +29,7 @@ def test_cells_are_distinct(scale):
     assert len({canonical_json(one) for one in cells}) == len(cells)
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_claims_tables_and_figures_of_a_small_run():
     frames = []
@@ -126,6 +127,7 @@ def test_budgets_of_every_period_buy_less(tmp_path):
     assert capped.split.value == pytest.approx(2.75)
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_the_command_answers_reports_and_verifies(log, tmp_path):
     ended = regretlab("autobidding", "log.csv", "--budget", "30", "--roi", "2", "--out", "found", cwd=tmp_path)

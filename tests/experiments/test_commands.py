@@ -61,6 +61,7 @@ def test_paging_answers_the_question(regretlab, trace_file, tmp_path):
     assert "14 cells are whole; 10 were run again and are bit-identical" in again
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_paging_compares_policies_of_every_kind(regretlab, trace_file, tmp_path):
     # All of them would compile for minutes; that each one runs is tested with the policies.

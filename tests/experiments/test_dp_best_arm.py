@@ -51,6 +51,7 @@ def test_intervals_hold_the_share():
     assert found.low < found.estimate == 3 / 40 < found.high
 
 
+@pytest.mark.extended
 def test_claims_and_figures_of_a_small_run():
     frames = []
     for one in EXPERIMENT.cells("quick"):

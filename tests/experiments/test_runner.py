@@ -199,6 +199,7 @@ def killed_at(cells, pause, out):
         return process.wait()
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_resumes_to_the_same_bytes(tmp_path):
     run_experiments([Counting()], tmp_path / "uninterrupted", workers=2)

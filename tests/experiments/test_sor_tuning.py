@@ -22,6 +22,7 @@ def test_cells_are_distinct(scale):
     assert len({canonical_json(one) for one in cells}) == len(cells)
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_claims_tables_and_figures_of_a_small_run():
     frames = []
@@ -93,6 +94,7 @@ def test_the_costs_are_those_of_the_solver(folder):
     assert [cell.get("learner") for cell in SolverChoice(folder, grid=[1.0]).cells("quick")[1:]] == ["random", "T-INF"]
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_the_command_answers_reports_and_verifies(folder, tmp_path):
     words = ("tune-solver", "systems", "--solver", "sor", "--grid", "1:1.8:3", "--repeats", "2", "--out", "found")

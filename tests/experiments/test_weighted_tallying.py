@@ -15,6 +15,7 @@ def test_cells_are_distinct(scale):
     assert len({canonical_json(one) for one in cells}) == len(cells)
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_claims_tables_and_figures_of_a_small_run(monkeypatch):
     # Shorter, where the closed form does not need the whole horizon, and without policies that compile for long.
