@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Build dependencies (hatchling) are pinned as well; pip reads one variable or the other, depending on its age.
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m pip install \
 	--quiet --disable-pip-version-check
-PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-$(if $(CI),ci,default)} $(BIN)/python -m pytest -n 2 --dist loadgroup
+PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-$(if $(CI),ci,default)} $(BIN)/python -m pytest -n 2 --dist loadscope
 
 .PHONY: demo test quick extended lint clean benchmarks
 

@@ -1,9 +1,10 @@
 """Hypothesis profiles: reproducible in continuous integration, searching elsewhere; and which tests share a process."""
 
 import os
+from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 quiet = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=quiet)
@@ -13,9 +14,21 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
 
-def pytest_collection_modifyitems(config, items):
-    """Keep the tests of a folder in one process: most of their time goes into compiling the loops that they share."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            folder, *rest = item.path.relative_to(config.rootpath).parts
-            item.add_marker(pytest.mark.xdist_group(rest[0] if folder == "tests" else folder))
+class _ByFolder(LoadScopeScheduling):
+    """Tests of a folder go to one process: most of their time goes into compiling the loops that they share.
+
+    Those of experiments, which share few, go file by file. (xdist's own groups, of marks, do nothing in pytest 9.2:
+    it renames tests by an attribute that pytest no longer reads.)
+    """
+
+    def _split_scope(self, nodeid):
+        path = Path(nodeid.partition("::")[0])
+        folder, *rest = path.parts
+        if folder != "tests":
+            return folder
+        return str(path) if rest[0] == "experiments" else rest[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """How tests are shared out among processes."""
+    return _ByFolder(config, log)

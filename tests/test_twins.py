@@ -322,7 +322,6 @@ def test_no_module_with_kernels_is_forgotten():
     assert with_kernels == set(MODULES)
 
 
-@pytest.mark.xdist_group("online")
 @pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 6), st.integers(0, 2**32), st.data())
@@ -341,14 +340,12 @@ def test_eviction_policies(requests, k, seed, data):
     )
 
 
-@pytest.mark.xdist_group("online")
 def test_belady_over_several_levels_of_its_bitmap():
     trace = ZipfTrace(2000, 0.6, 20_000).sample(np.random.default_rng(2))
     slow = interpreted_all_the_way(lambda: Belady(300).run(trace, compiled=False))
     assert Belady(300).run(trace).equals(slow)
 
 
-@pytest.mark.xdist_group("bandits")
 @settings(max_examples=25)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5), st.integers(1, 200), st.integers(0, 2**32))
 def test_bandit_policies(means, horizon, seed):
@@ -356,7 +353,6 @@ def test_bandit_policies(means, horizon, seed):
     agree(BANDITS, lambda policy, compiled: policy.run(arms, horizon, np.random.default_rng(seed), compiled=compiled))
 
 
-@pytest.mark.xdist_group("best arm")
 @settings(max_examples=8)
 @given(st.sampled_from([2, 5, 6, 7, 45]), st.integers(1, 3), st.integers(0, 2**32))
 def test_best_arm_policies(n_arms, dimension, seed):
@@ -378,7 +374,6 @@ def test_best_arm_policies(n_arms, dimension, seed):
     agree(games, lambda game, compiled: game[0].run(game[1], budget, np.random.default_rng(seed), compiled=compiled))
 
 
-@pytest.mark.xdist_group("best arm")
 @settings(max_examples=10)
 @given(st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), min_size=1, max_size=4), st.integers(0, 2**32))
 def test_policies_of_fixed_confidence(means, seed):
@@ -437,7 +432,6 @@ def test_array_kernels(requests, k):
     assert interpreted_all_the_way(values) == values()
 
 
-@pytest.mark.xdist_group("simulators")
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 6), st.integers(0, 2**32))
 def test_predictors(requests, k, seed):
@@ -454,7 +448,6 @@ def test_predictors(requests, k, seed):
         assert fast.tobytes() == slow.tobytes(), predictor
 
 
-@pytest.mark.xdist_group("online")
 @settings(max_examples=30)
 @given(st.integers(1, 6), st.integers(0, 5), st.integers(0, 80), st.integers(0, 2**32))
 def test_page_adversaries(k, more, length, seed):
@@ -470,7 +463,6 @@ def test_page_adversaries(k, more, length, seed):
             assert fast.fingerprint() == slow.fingerprint(), (policy, adversary)
 
 
-@pytest.mark.xdist_group("online")
 @settings(max_examples=5)
 @given(st.integers(0, 2**32), st.integers(1, 60), st.sampled_from([0.9, 1.0]))
 def test_learners_of_budgets(seed, horizon, target):
@@ -497,7 +489,6 @@ def test_learners_of_budgets(seed, horizon, target):
     assert interpreted_all_the_way(values) == values()
 
 
-@pytest.mark.xdist_group("online")
 @settings(max_examples=10)
 @given(st.integers(0, 2**32), st.integers(0, 300))
 def test_bidders_and_knapsacks(seed, n):
@@ -537,7 +528,6 @@ def test_soft_control(seed, S, A, temperature):
     assert interpreted_all_the_way(values) == values()
 
 
-@pytest.mark.xdist_group("simulators")
 @settings(max_examples=10)
 @given(st.integers(0, 2**32), st.integers(1, 3))
 def test_designed_rewards(seed, horizon):

@@ -40,8 +40,6 @@ from simulators import (
 )
 from tests.reference import best_arm as reference
 
-pytestmark = pytest.mark.xdist_group("best arm")
-
 CLASSICAL = (UniformAllocation(), SuccessiveRejects(), SequentialHalving(), SequentialHalving(accumulate=True))
 PRIVATE = (
     *(DPUniformAllocation(0.5), DPSuccessiveRejects(0.5), DPSequentialHalving(0.5)),

@@ -31,8 +31,6 @@ from bandits.dp_best_arm import least_budget, phase_pulls
 from simulators import BernoulliLinearArms, LinearContexts, RewardTable, SphereArms, pairs_instance
 from tests.reference import best_arm as reference
 
-pytestmark = pytest.mark.xdist_group("best arm")
-
 seeds = st.integers(0, 2**32)
 budgets_of_privacy = st.floats(0.05, 3)
 chances = st.integers(0, 20).map(lambda twentieths: twentieths / 20)

@@ -32,8 +32,6 @@ from bandits.dp_best_arm import least_budget
 from simulators import BernoulliLinearArms
 from tests.reference import best_arm as reference
 
-pytestmark = pytest.mark.xdist_group("best arm")
-
 GAPS = [0, 0.1, 0.2, 0.3, 0.3, 0.4, 0.5, 0.6]
 RUNS = 2000
 seeds = st.integers(0, 2**32)

@@ -12,8 +12,6 @@ from algos import algorithm_stream, world_stream
 from bandits import DPBAI, DPOD, UCB1, DPBAIGauss, SequentialHalving, clopper_pearson, error_rate
 from simulators import BernoulliArms, NormTenArms, RewardTable, SphereArms, unstructured_instance
 
-pytestmark = pytest.mark.xdist_group("best arm")
-
 CELL = {"algorithm": "mine", "budget": 400}
 ARMS = SphereArms(12, 3).sample(np.random.default_rng(4))
 

@@ -22,8 +22,6 @@ from bandits import (
 from simulators import BernoulliArms
 from tests.reference.bandits import TableArms
 
-pytestmark = pytest.mark.xdist_group("best arm")
-
 POLICIES = (
     *(FixedConfidenceElimination(0.2), MedianElimination(0.5, 0.2), LUCB1(0.2), TopTwoIdentification(0.2)),
     *(UCBE(2.0), DPFixedConfidenceElimination(1.0, 0.2)),

@@ -20,9 +20,6 @@ def small(cell):
     return {**cell, "instance": shorter, "runs": SIZES.get(cell["part"], 1)}
 
 
-pytestmark = pytest.mark.xdist_group("bilevel_penalty")  # the small run is made once
-
-
 @pytest.fixture(scope="module")
 def results():
     """Cells of the quick scale cut short; E8 for some methods on one problem, which stands for the other as well."""

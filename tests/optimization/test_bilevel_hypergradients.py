@@ -35,9 +35,6 @@ from tests.reference.bilevel_solvers import Callbacks
 SEEDS = st.integers(0, 2**32)
 
 
-pytestmark = pytest.mark.xdist_group("bilevel_hypergradients")
-
-
 def rng(seed=0):
     return np.random.default_rng(seed)
 

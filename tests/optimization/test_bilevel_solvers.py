@@ -54,9 +54,6 @@ METHODS = [
 NAMES = [f"{type(method).__name__}-{i}" for i, method in enumerate(METHODS)]
 
 
-pytestmark = pytest.mark.xdist_group("bilevel_solvers")  # its loops are compiled once
-
-
 def rng(seed=0):
     return np.random.default_rng(seed)
 
