@@ -7,7 +7,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN
 	--quiet --disable-pip-version-check
 PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-$(if $(CI),ci,default)} $(BIN)/python -m pytest -n 2 --dist loadscope
 
-.PHONY: demo test quick extended lint clean benchmarks
+.PHONY: demo test quick extended lint mutate clean benchmarks
 
 demo: $(VENV)/.run
 	rm -rf demo-report
@@ -31,6 +31,10 @@ lint: $(VENV)/.dev
 benchmarks: $(VENV)/.run
 	$(PIP) -c constraints.txt -e '.[peers]'
 	$(BIN)/python -m benchmarks
+
+mutate: $(VENV)/.dev
+	$(PIP) -c constraints.txt -e '.[mutation]'
+	$(BIN)/python -m tests.mutation
 
 clean:
 	rm -rf $(VENV) demo-report build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
