@@ -14,6 +14,16 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
 
+TWINS = {
+    "test_eviction_policies": "online",
+    "test_belady": "online",
+    "test_bandit_policies": "bandits",
+    "test_best_arm_policies": "bandits",
+    "test_policies_of_fixed_confidence": "bandits",
+}
+"""Of `test_twins`: where the loops are that they compile."""
+
+
 class _ByFolder(LoadScopeScheduling):
     """Tests of a folder go to one process: most of their time goes into compiling the loops that they share.
 
@@ -22,7 +32,11 @@ class _ByFolder(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid):
-        path = Path(nodeid.partition("::")[0])
+        name, _, test = nodeid.partition("::")
+        for start, folder in TWINS.items():
+            if test.startswith(start):
+                return folder
+        path = Path(name)
         folder, *rest = path.parts
         if folder != "tests":
             return folder
