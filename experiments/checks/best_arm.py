@@ -1,0 +1,124 @@
+"""Checks of best-arm identification without privacy: how often a wrong arm is named, against the bound of its chance.
+
+Budgets are those at which a bound is about one in ten: at smaller ones it says little, at larger ones no error is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from bandits import (
+    UCBE,
+    FixedConfidenceElimination,
+    ODLinBAI,
+    SequentialHalving,
+    SuccessiveRejects,
+    UniformAllocation,
+    elimination_failure_bound,
+    error_rate,
+    od_lin_bai_bound,
+    sequential_halving_bound,
+    successive_rejects_bound,
+    ucb_e_bound,
+    uniform_allocation_bound,
+)
+from bandits.fixed_budget import BestArmPolicy
+from experiments.ledger_checks import Comparison, checks, tightest_share
+from simulators import BernoulliArms, BernoulliLinearArms
+
+__all__: list[str] = []
+
+RUNS = 20_000
+
+
+@checks("uniform_allocation_bound")
+def uniform_allocation(rng: np.random.Generator) -> Comparison:
+    """Errors on two arms, on one good arm among equal ones, and on arms that get worse one by one."""
+    return tightest_share("<=", _errors(UniformAllocation(), uniform_allocation_bound, rng))
+
+
+@checks("successive_rejects_bound")
+def successive_rejects(rng: np.random.Generator) -> Comparison:
+    """Errors on two arms, on one good arm among equal ones, and on arms that get worse one by one."""
+    return tightest_share("<=", _errors(SuccessiveRejects(), successive_rejects_bound, rng))
+
+
+@checks("sequential_halving_bound")
+def sequential_halving(rng: np.random.Generator) -> Comparison:
+    """Errors on two arms, on one good arm among equal ones, and on arms that get worse one by one."""
+    return tightest_share("<=", _errors(SequentialHalving(), sequential_halving_bound, rng))
+
+
+@checks("od_lin_bai_bound")
+def od_lin_bai(rng: np.random.Generator) -> Comparison:
+    """Errors of OD-LinBAI among unit vectors and their small combinations, with a wide gap."""
+    return tightest_share("<=", _linear_errors(rng))
+
+
+@checks("ucb_e_bound")
+def ucb_e(rng: np.random.Generator) -> Comparison:
+    """Errors with the exploration of the theorem, which knows the complexity of the arms."""
+    return tightest_share("<=", _ucb_e_errors(rng))
+
+
+@checks("elimination_failure_bound")
+def elimination_failure(rng: np.random.Generator) -> Comparison:
+    """How often successive elimination has stopped and named a wrong arm, with close arms and large deltas."""
+    return tightest_share("<=", _eliminated(rng))
+
+
+def informative_budget(bound: Callable[[int], float]) -> int:
+    """The first budget of a growing list at which the bound is below a sixth."""
+    budget = 20
+    while bound(budget) > 1.0 / 6.0:
+        budget += 1 + budget // 20
+    return budget
+
+
+def _means(rng: np.random.Generator) -> Iterator[list[float]]:
+    yield [0.55, 0.45]
+    yield [0.7, *([0.5] * 7)]
+    yield np.linspace(0.9, 0.2, 8).tolist()
+    yield [0.95, *rng.uniform(0.2, 0.7, 4)]
+
+
+def _errors(
+    policy: BestArmPolicy, bound: Callable[[np.ndarray, int], float], rng: np.random.Generator
+) -> Iterator[tuple[int, int, float]]:
+    for means in _means(rng):
+        arms = BernoulliLinearArms(np.eye(len(means)), means)
+        budget = informative_budget(lambda pulls, gaps=arms.gaps: bound(gaps, pulls))
+        errors = error_rate(policy, arms, budget, RUNS, int(rng.integers(2**32)), workers=1).errors
+        yield errors, RUNS, bound(arms.gaps, budget)
+
+
+def _linear_errors(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
+    for n_arms, dimension in ((4, 4), (12, 2), (40, 5)):
+        theta = np.r_[0.95, rng.uniform(0.1, 0.3, dimension - 1)]
+        mixed = rng.dirichlet(np.ones(dimension), size=n_arms - dimension)
+        mixed[:, 0] *= 0.3
+        arms = BernoulliLinearArms(np.concatenate([np.eye(dimension), mixed]), theta)
+        budget = informative_budget(lambda pulls, gaps=arms.gaps, d=dimension: od_lin_bai_bound(gaps, d, pulls))
+        errors = error_rate(ODLinBAI(), arms, budget, RUNS, int(rng.integers(2**32)), workers=1).errors
+        yield errors, RUNS, od_lin_bai_bound(arms.gaps, dimension, budget)
+
+
+def _ucb_e_errors(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
+    runs, policy = 500, UCBE()
+    for means in ([0.9, 0.3], [0.2, 0.9, 0.2], [0.8, 0.5, 0.4, 0.3]):
+        arms = BernoulliArms(means)
+        budget = informative_budget(lambda pulls, gaps=arms.gaps: ucb_e_bound(gaps, pulls))
+        errors = sum(int(policy.run(arms, budget, rng).outcome["arm"] != arms.means.argmax()) for _ in range(runs))
+        yield errors, runs, ucb_e_bound(arms.gaps, budget)
+
+
+def _eliminated(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
+    runs = 300
+    for means in ([0.45, 0.55], [0.3, 0.4, 0.5, 0.6]):
+        arms = BernoulliArms(means)
+        for delta in (0.9, 0.2):
+            outcomes = [FixedConfidenceElimination(delta).run(arms, 50_000, rng).outcome for _ in range(runs)]
+            wrong = sum(int(found["stopped"] and found["arm"] != arms.means.argmax()) for found in outcomes)
+            yield wrong, runs, elimination_failure_bound(delta)
