@@ -30,7 +30,7 @@ from simulators import BernoulliArms, BernoulliLinearArms
 
 __all__: list[str] = []
 
-RUNS = 20_000
+RUNS = 5000
 
 
 @checks("uniform_allocation_bound")
@@ -73,7 +73,7 @@ def informative_budget(bound: Callable[[int], float]) -> int:
     """The first budget of a growing list at which the bound is below a sixth."""
     budget = 20
     while bound(budget) > 1.0 / 6.0:
-        budget += 1 + budget // 20
+        budget += budget // 4
     return budget
 
 

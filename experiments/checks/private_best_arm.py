@@ -30,6 +30,7 @@ from simulators import BernoulliLinearArms
 __all__: list[str] = []
 
 RUNS = 20_000
+BOUNDED_RUNS = 5000
 DELTA = 0.01
 
 
@@ -131,15 +132,17 @@ def floor_of_two_arms(rng: np.random.Generator) -> Comparison:
     return tightest(">=", _larger_errors(rng))
 
 
-def _errors(policy: BestArmPolicy, arms: BernoulliLinearArms, budget: int, rng: np.random.Generator) -> int:
-    return error_rate(policy, arms, budget, RUNS, int(rng.integers(2**32)), workers=1).errors
+def _errors(
+    policy: BestArmPolicy, arms: BernoulliLinearArms, budget: int, rng: np.random.Generator, runs: int = RUNS
+) -> int:
+    return error_rate(policy, arms, budget, runs, int(rng.integers(2**32)), workers=1).errors
 
 
 def _bounded(
     policy: BestArmPolicy, arms: BernoulliLinearArms, bound: Callable[[int], float], rng: np.random.Generator
 ) -> tuple[int, int, float]:
     budget = informative_budget(bound)
-    return _errors(policy, arms, budget, rng), RUNS, bound(budget)
+    return _errors(policy, arms, budget, rng, BOUNDED_RUNS), BOUNDED_RUNS, bound(budget)
 
 
 def _instances(rng: np.random.Generator) -> Iterator[tuple[BernoulliLinearArms, int]]:

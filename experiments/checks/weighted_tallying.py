@@ -10,20 +10,16 @@ from numpy.typing import ArrayLike
 
 from bandits import (
     UCB1,
-    BatchedExp3,
-    BurnInExploreThenCommit,
     CustomPolicy,
     FixedSequence,
     RoundRobin,
     TallyingElimination,
-    UniformRandom,
     all_or_nothing_lower_bound,
     constant_action_excess_bound,
     tallying_elimination_bound,
     tallying_instance_bound,
     unknown_memory_lower_bound,
 )
-from bandits.policy import Policy
 from experiments.checks.sampled_regret import sampled_regret
 from experiments.ledger_checks import Comparison, checks, tightest, tightest_mean, tightest_share, worst
 from simulators import TallyingArms
@@ -101,11 +97,7 @@ def _exceeded_by_gaps(rng: np.random.Generator) -> Iterator[tuple[int, int, floa
 def _all_or_nothing(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, float]]:
     for n_arms, memory in ((2, 3), (5, 8)):
         horizon = 4 * n_arms * memory
-        policies: tuple[Policy, ...] = (
-            TallyingElimination(memory, DELTA), BatchedExp3(memory), UCB1(), UniformRandom(),
-            BurnInExploreThenCommit(memory),
-        )  # fmt: skip
-        for policy in policies:
+        for policy in (TallyingElimination(memory, DELTA), UCB1()):
             regrets = []
             for good in rng.integers(n_arms, size=RUNS):
                 world = TallyingArms.all_or_nothing(n_arms, memory, int(good))
@@ -148,10 +140,7 @@ def _unknown_memory(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
             horizon = 40 * memory
             worlds = [TallyingArms.unknown_memory(n_arms, memory)]
             worlds += [TallyingArms.unknown_memory(n_arms, memory, good) for good in range(1, n_arms)]
-            policies: tuple[Policy, ...] = (
-                TallyingElimination(memory, DELTA, 1), FixedSequence([0]), UCB1(), BurnInExploreThenCommit(memory),
-            )  # fmt: skip
-            for policy in policies:
+            for policy in (TallyingElimination(memory, DELTA, 1), FixedSequence([0]), UCB1()):
                 with warnings.catch_warnings():  # of a horizon too short to learn much
                     warnings.simplefilter("ignore", RuntimeWarning)
                     regrets = [sampled_regret(policy, arms, horizon, 1, rng, "policy_regret")[0] for arms in worlds]
@@ -161,7 +150,7 @@ def _unknown_memory(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
 def _excess(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
     for n_arms, memory in ((1, 3), (2, 4), (3, 5), (2, 8)):
         for arms in (TallyingArms.random_table(n_arms, memory, rng), TallyingArms.all_or_nothing(n_arms, memory)):
-            for policy in (RoundRobin(), UniformRandom()):
+            for policy in (RoundRobin(), UCB1()):
                 for horizon in (memory, 10 * memory, 500):
                     run = policy.run(arms, horizon, rng, checkpoints=[horizon])
                     excess = run.metrics["policy_regret"][-1] - run.metrics["constant_action_regret"][-1]
