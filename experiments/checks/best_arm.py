@@ -70,11 +70,15 @@ def elimination_failure(rng: np.random.Generator) -> Comparison:
 
 
 def informative_budget(bound: Callable[[int], float]) -> int:
-    """The first budget of a growing list at which the bound is below a sixth."""
-    budget = 20
-    while bound(budget) > 1.0 / 6.0:
-        budget += budget // 4
-    return budget
+    """The least budget at which the bound is below a sixth, up to a twentieth of it."""
+    enough = 20
+    while bound(enough) > 1.0 / 6.0:
+        enough *= 2
+    little = enough // 2
+    while enough - little > 1 + little // 20:
+        middle = (enough + little) // 2
+        little, enough = (middle, enough) if bound(middle) > 1.0 / 6.0 else (little, middle)
+    return enough
 
 
 def _means(rng: np.random.Generator) -> Iterator[list[float]]:

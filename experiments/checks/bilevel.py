@@ -111,7 +111,7 @@ def smoothness(rng: np.random.Generator) -> Comparison:
 
 @checks("prox_error_constant")
 def proximal_steps(rng: np.random.Generator) -> Comparison:
-    """Length of a proximal step over the step size, against the distance from the minimiser; the worst direction too."""
+    """Length of a proximal step over its size, against the distance from the minimiser; in the worst direction too."""
     return tightest(">=", _proximal(rng))
 
 

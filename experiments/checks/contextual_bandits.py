@@ -39,7 +39,7 @@ def contextual_tsallis(rng: np.random.Generator) -> Comparison:
 
 @checks("square_cb_bound")
 def square_cb(rng: np.random.Generator) -> Comparison:
-    """Mean regret where losses are 0 or 1 with chances that depend on the bin, so that means of bins can represent them.
+    """Mean regret where losses are 0 or 1 with chances that depend on the bin, which means of bins can represent.
 
     The squared error of such means exceeds that of the best predictor by 1 + ln T an arm and bin at most.
     """

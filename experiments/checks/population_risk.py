@@ -47,7 +47,7 @@ def convex_order(rng: np.random.Generator) -> Comparison:
 
 @checks("glm_rate")
 def projected_order(rng: np.random.Generator) -> Comparison:
-    """Slope in the dimension, from 20 to 640, of true gradients of projected descent on records of rank 5; up to 0.1."""
+    """Slope in the dimension, 20 to 640, of true gradients of projected descent on records of rank 5; up to 0.1."""
     dimensions = (20, 640)
     found = [_projected_gradients(d, rng) for d in dimensions]
     # The rate is of the rank: the same for all dimensions.

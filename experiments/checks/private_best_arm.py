@@ -116,7 +116,7 @@ def dp_od(rng: np.random.Generator) -> Comparison:
 
 @checks("dp_bai_rate")
 def dp_bai_exponent(rng: np.random.Generator) -> Comparison:
-    """The slope of ln P(error) between two large budgets, by the exact law of two arms, against the slope of the rate."""
+    """Slope of ln P(error) between two large budgets, by the exact law of two arms, against that of the rate."""
     return tightest("<=", _slopes(rng))
 
 

@@ -134,7 +134,7 @@ def spider(rng: np.random.Generator) -> Comparison:
 
 @checks("empirical_lower_bound")
 def mean_estimation(rng: np.random.Generator) -> Comparison:
-    """Slope in the number of records of the last gradient of noisy descent on points whose mean is sought; up to 0.1."""
+    """Slope in the number of records of noisy descent's last gradient, points whose mean is sought; up to 0.1."""
     sizes = (1000, 10_000)
     found = [_last_gradients(n, rng) for n in sizes]
     bounds = [empirical_lower_bound(n, 20, EPSILON, DELTA, 1.0) for n in sizes]

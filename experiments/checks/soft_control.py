@@ -1,6 +1,7 @@
-"""Checks of soft control: how sweeps contract, when to stop, and what entropy is worth. Random processes and a corridor.
+"""Checks of soft control: how sweeps contract, when to stop, and what entropy is worth.
 
-Rewards at the far end of the corridor travel one state a sweep, which makes value iteration as slow as its bound allows.
+Processes are random, and a corridor: a reward at its far end travels one state a sweep, so that value iteration is as
+slow as its bound allows.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def stopping(rng: np.random.Generator) -> Comparison:
 
 @checks("entropy_bias_bound")
 def entropy_bias(rng: np.random.Generator) -> Comparison:
-    """Soft values less those without entropy, and what the soft policy loses; with a horizon and without; none below 0."""
+    """Soft values less those without entropy, and what the soft policy loses, with a horizon and without."""
     return tightest("<=", _biases(rng))
 
 
