@@ -78,5 +78,5 @@ def _consistent(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, float]]:
     best = rng.uniform(0.5, 0.7)
     for means in ([0.4, 0.6], [0.1, 0.2, 0.3], [best, *(best - rng.uniform(0.15, 0.4, 3))]):
         for policy in (KLUCB(level="f"), UCB1()):
-            regrets = sampled_regret(policy, BernoulliArms(means), horizon, 60, rng)
+            regrets = sampled_regret(policy, BernoulliArms(np.array(means)), horizon, 60, rng)
             yield regrets / math.log(horizon), lai_robbins_constant(means)

@@ -6,6 +6,7 @@ Budgets are those at which a bound is about one in ten: at smaller ones it says 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -81,11 +82,11 @@ def informative_budget(bound: Callable[[int], float]) -> int:
     return enough
 
 
-def _means(rng: np.random.Generator) -> Iterator[list[float]]:
-    yield [0.55, 0.45]
-    yield [0.7, *([0.5] * 7)]
-    yield np.linspace(0.9, 0.2, 8).tolist()
-    yield [0.95, *rng.uniform(0.2, 0.7, 4)]
+def _means(rng: np.random.Generator) -> Iterator[np.ndarray]:
+    yield np.array([0.55, 0.45])
+    yield np.r_[0.7, np.full(7, 0.5)]
+    yield np.linspace(0.9, 0.2, 8)
+    yield np.r_[0.95, rng.uniform(0.2, 0.7, 4)]
 
 
 def _errors(
@@ -93,7 +94,7 @@ def _errors(
 ) -> Iterator[tuple[int, int, float]]:
     for means in _means(rng):
         arms = BernoulliLinearArms(np.eye(len(means)), means)
-        budget = informative_budget(lambda pulls, gaps=arms.gaps: bound(gaps, pulls))
+        budget = informative_budget(partial(bound, arms.gaps))
         errors = error_rate(policy, arms, budget, RUNS, int(rng.integers(2**32)), workers=1).errors
         yield errors, RUNS, bound(arms.gaps, budget)
 
@@ -104,7 +105,7 @@ def _linear_errors(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]
         mixed = rng.dirichlet(np.ones(dimension), size=n_arms - dimension)
         mixed[:, 0] *= 0.3
         arms = BernoulliLinearArms(np.concatenate([np.eye(dimension), mixed]), theta)
-        budget = informative_budget(lambda pulls, gaps=arms.gaps, d=dimension: od_lin_bai_bound(gaps, d, pulls))
+        budget = informative_budget(partial(od_lin_bai_bound, arms.gaps, dimension))
         errors = error_rate(ODLinBAI(), arms, budget, RUNS, int(rng.integers(2**32)), workers=1).errors
         yield errors, RUNS, od_lin_bai_bound(arms.gaps, dimension, budget)
 
@@ -112,8 +113,8 @@ def _linear_errors(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]
 def _ucb_e_errors(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
     runs, policy = 500, UCBE()
     for means in ([0.9, 0.3], [0.2, 0.9, 0.2], [0.8, 0.5, 0.4, 0.3]):
-        arms = BernoulliArms(means)
-        budget = informative_budget(lambda pulls, gaps=arms.gaps: ucb_e_bound(gaps, pulls))
+        arms = BernoulliArms(np.array(means))
+        budget = informative_budget(partial(ucb_e_bound, arms.gaps))
         errors = sum(int(policy.run(arms, budget, rng).outcome["arm"] != arms.means.argmax()) for _ in range(runs))
         yield errors, runs, ucb_e_bound(arms.gaps, budget)
 
@@ -121,7 +122,7 @@ def _ucb_e_errors(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
 def _eliminated(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
     runs = 300
     for means in ([0.45, 0.55], [0.3, 0.4, 0.5, 0.6]):
-        arms = BernoulliArms(means)
+        arms = BernoulliArms(np.array(means))
         for delta in (0.9, 0.2):
             outcomes = [FixedConfidenceElimination(delta).run(arms, 50_000, rng).outcome for _ in range(runs)]
             wrong = sum(int(found["stopped"] and found["arm"] != arms.means.argmax()) for found in outcomes)

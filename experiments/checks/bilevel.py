@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from experiments.ledger_checks import Comparison, checks, tightest
 from optimization.bilevel import (
     PARL,
+    Counts,
     PenaltyDoubleLoop,
+    PowerLaw,
     inexact_descent_bound,
     lower_solution_lipschitz,
     penalty_distance_bound,
@@ -213,7 +215,7 @@ def _tracked(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
             alpha = 0.5 / smooth
             wanted = min(0.5, s / (4.0 * together), s / (12.0 * alpha * together**2 / least))
             steps = math.ceil(2.0 * math.log(wanted) / math.log1p(-least / together))
-            method = PenaltyDoubleLoop(s, alpha, steps, gamma=1.0 / together)
+            method = PenaltyDoubleLoop(PowerLaw(s), PowerLaw(alpha), Counts(float(steps)), gamma=1.0 / together)
             run = method.run(problem, horizon, rng, checkpoints=range(1, horizon + 1), trace=True)
             path = [problem.start[0], *run.outcome["iterates"][:-1]]
             squares = [float(np.sum(problem.penalty_gradient(x, s) ** 2)) for x in path]

@@ -56,7 +56,7 @@ def successive_elimination(rng: np.random.Generator) -> Comparison:
                 sampled_regret(SuccessiveElimination(), arms, horizon, RUNS, rng),
                 successive_elimination_bound(arms.gaps, horizon),
             )
-            for arms in (BernoulliArms(means) for means in ([0.1, 0.9], [0.3, 0.5, 0.7], rng.random(6)))
+            for arms in map(BernoulliArms, (np.array([0.1, 0.9]), np.array([0.3, 0.5, 0.7]), rng.random(6)))
         ),
     )
 
@@ -101,7 +101,7 @@ def round_robin(rng: np.random.Generator) -> Comparison:
 def _committed(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, float]]:
     horizon = 5000
     for gap in (0.1, 0.3, 0.5):
-        arms = BernoulliArms([0.5 - gap / 2, 0.5 + gap / 2])
+        arms = BernoulliArms(np.array([0.5 - gap / 2, 0.5 + gap / 2]))
         candidates = range(1, horizon // 2)
         best = min(candidates, key=lambda pulls: explore_then_commit_bound(arms.gaps, horizon, pulls))
         for pulls in (best // 4 + 1, best):
@@ -112,7 +112,7 @@ def _committed(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, float]]:
 def _forced(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, float]]:
     horizon = 2000
     for epsilon in (0.05, 0.2, 0.5):
-        for means in ([0.45, 0.55], [0.3, 0.4, 0.45, 0.5], rng.uniform(0.4, 0.6, 10)):
+        for means in (np.array([0.45, 0.55]), np.array([0.3, 0.4, 0.45, 0.5]), rng.uniform(0.4, 0.6, 10)):
             arms = BernoulliArms(means)
             regret = sampled_regret(EpsilonGreedy(epsilon), arms, horizon, 400, rng)
             yield regret, epsilon_greedy_lower_bound(arms.gaps, horizon, epsilon)

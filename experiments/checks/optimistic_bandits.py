@@ -116,15 +116,15 @@ def moss(rng: np.random.Generator) -> Comparison:
 @checks("moss_unit_bound")
 def moss_unit(rng: np.random.Generator) -> Comparison:
     """Mean regret of MOSS on Bernoulli arms over so many rounds that no learning at all would break the bound."""
-    horizon, arms = 200_000, BernoulliArms([0.02, 0.98])
+    horizon, arms = 200_000, BernoulliArms(np.array([0.02, 0.98]))
     return tightest_mean("<=", [(sampled_regret(MOSS(), arms, horizon, RUNS, rng), moss_unit_bound(2, horizon))])
 
 
-def _means(rng: np.random.Generator) -> Iterator[list[float]]:
-    yield [0.0, 1.0]
-    yield [0.5, 0.7]
-    yield np.linspace(0.05, 0.5, 10).tolist()
-    yield rng.uniform(0.1, 0.9, 5).tolist()
+def _means(rng: np.random.Generator) -> Iterator[np.ndarray]:
+    yield np.array([0.0, 1.0])
+    yield np.array([0.5, 0.7])
+    yield np.linspace(0.05, 0.5, 10)
+    yield rng.uniform(0.1, 0.9, 5)
 
 
 def _bernoulli(rng: np.random.Generator) -> Iterator[BernoulliArms]:
@@ -132,7 +132,7 @@ def _bernoulli(rng: np.random.Generator) -> Iterator[BernoulliArms]:
 
 
 def _gaussian(rng: np.random.Generator) -> Iterator[GaussianArms]:
-    return (GaussianArms(means, SIGMA) for means in ([0.0, 5.0], *_means(rng)))
+    return (GaussianArms(means, SIGMA) for means in (np.array([0.0, 5.0]), *_means(rng)))
 
 
 def _at_the_crossing(rng: np.random.Generator) -> Iterator[tuple[np.ndarray, float]]:

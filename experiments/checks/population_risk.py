@@ -42,7 +42,7 @@ def convex_order(rng: np.random.Generator) -> Comparison:
     rates = [convex_population_rate(n, 1, EPSILON, DELTA, 1.0) for n in sizes]
     factor = sizes[1] / sizes[0]
     slope = math.log(rates[1] / rates[0]) / math.log(factor)
-    return Comparison("<=", slope_between(*found, factor), slope + 0.1, found[0].size + found[1].size)
+    return Comparison("<=", slope_between(found[0], found[1], factor), slope + 0.1, found[0].size + found[1].size)
 
 
 @checks("glm_rate")
@@ -54,7 +54,7 @@ def projected_order(rng: np.random.Generator) -> Comparison:
     rates = [glm_rate(RECORDS, RANK, EPSILON, population=False) for _ in dimensions]
     factor = dimensions[1] / dimensions[0]
     slope = math.log(rates[1] / rates[0]) / math.log(factor)
-    return Comparison("<=", slope_between(*found, factor), slope + 0.1, found[0].size + found[1].size)
+    return Comparison("<=", slope_between(found[0], found[1], factor), slope + 0.1, found[0].size + found[1].size)
 
 
 @checks("regularized_minimizer_bound")
@@ -175,7 +175,7 @@ def _deviations(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
         # drawn ones of these by sqrt(2), its margin is 1 if its own was drawn, as in the whole sample, and 0 if not.
         gradients = []
         for own in (math.sqrt(0.5), 0.0):
-            record = LinearModelRisk([[math.sqrt(0.5), own]], [0.0], Loss("huber"))
+            record = LinearModelRisk(np.array([[math.sqrt(0.5), own]]), np.zeros(1), Loss("huber"))
             gradients.append(float(record.gradient(np.array([0.0, math.sqrt(2.0)]))[0]))
         seen, unseen = gradients
         share = drawn.size / (100.0 * n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from bandits import (
     two_arm_error,
     two_arm_floor,
 )
+from bandits.dp_best_arm_bounds import BoundKind
 from bandits.fixed_budget import BestArmPolicy
 from experiments.checks.best_arm import informative_budget
 from experiments.ledger_checks import Comparison, agreement_of_shares, checks, tightest, tightest_share
@@ -31,6 +33,7 @@ __all__: list[str] = []
 
 RUNS = 20_000
 BOUNDED_RUNS = 5000
+KINDS: tuple[BoundKind, ...] = ("split", "chernoff")
 DELTA = 0.01
 
 
@@ -44,7 +47,7 @@ def two_arms(rng: np.random.Generator) -> Comparison:
 def three_arms(rng: np.random.Generator) -> Comparison:
     """How far the share of errors is from the exact law, with the best arm at any place."""
     return agreement_of_shares(
-        (_errors(DPBAI(epsilon), BernoulliLinearArms(np.eye(3), means), budget, rng), RUNS, law)
+        (_errors(DPBAI(epsilon), BernoulliLinearArms(np.eye(3), np.array(means)), budget, rng), RUNS, law)
         for means in ([0.6, 0.5, 0.2], [0.2, 0.5, 0.6], rng.random(3).tolist())
         for budget in (12, 60)
         for epsilon in (0.3, 2.0, math.inf)
@@ -67,12 +70,12 @@ def dp_bai(rng: np.random.Generator) -> Comparison:
             _bounded(
                 DPBAI(epsilon),
                 arms,
-                lambda pulls, arms=arms, d=d, e=epsilon, kind=kind: dp_bai_bound(arms.gaps, d, pulls, e, kind=kind),
+                partial(dp_bai_bound, arms.gaps, d, epsilon=epsilon, kind=kind),
                 rng,
             )
             for arms, d in _instances(rng)
             for epsilon in (0.5, 2.0, math.inf)
-            for kind in ("split", "chernoff")
+            for kind in KINDS
         ),
     )
 
@@ -86,7 +89,7 @@ def dp_bai_gauss(rng: np.random.Generator) -> Comparison:
             _bounded(
                 DPBAIGauss(epsilon, DELTA),
                 arms,
-                lambda pulls, arms=arms, d=d, e=epsilon: dp_bai_gauss_bound(arms.gaps, d, pulls, e, DELTA),
+                partial(dp_bai_gauss_bound, arms.gaps, d, epsilon=epsilon, delta=DELTA),
                 rng,
             )
             for arms, d in _instances(rng)
@@ -104,12 +107,12 @@ def dp_od(rng: np.random.Generator) -> Comparison:
             _bounded(
                 DPOD(epsilon),
                 arms,
-                lambda pulls, arms=arms, d=d, e=epsilon, kind=kind: dp_od_bound(arms.gaps, d, pulls, e, kind=kind),
+                partial(dp_od_bound, arms.gaps, d, epsilon=epsilon, kind=kind),
                 rng,
             )
             for arms, d in _instances(rng)
             for epsilon in (0.5, 2.0)
-            for kind in ("split", "chernoff")
+            for kind in KINDS
         ),
     )
 
@@ -156,7 +159,7 @@ def _instances(rng: np.random.Generator) -> Iterator[tuple[BernoulliLinearArms, 
 
 def _two_arms(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
     for means in ([0.6, 0.4], [0.1, 0.2], rng.random(2).tolist()):
-        arms = BernoulliLinearArms(np.eye(2), means)
+        arms = BernoulliLinearArms(np.eye(2), np.array(means))
         for budget in (10, 100):
             for epsilon in (0.1, 1.0, math.inf):
                 yield _errors(DPBAI(epsilon), arms, budget, rng), RUNS, two_arm_error(means, budget, epsilon)
@@ -176,20 +179,20 @@ def _max_det(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
 
 
 def _slopes(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
-    for gap in (0.05, 0.2, *rng.uniform(0.05, 0.4, 2)):
+    for gap in (0.1, 0.3, *rng.uniform(0.1, 0.5, 2).tolist()):
         means, gaps = [0.5 - gap / 2.0, 0.5 + gap / 2.0], [0.0, gap]
-        for epsilon in (0.01, 0.1, 1.0):
+        for epsilon in (0.05, 0.3, 2.0):
             # Budgets at which the error is small but has not vanished.
             scale = max(1.0 / gap**2, 1.0 / (epsilon * gap))
-            few, many = math.ceil(20.0 * scale), math.ceil(60.0 * scale)
-            errors, rates = (
-                math.log(found(many)) - math.log(found(few))
-                for found in (
-                    lambda pulls, e=epsilon, m=means: two_arm_error(m, pulls, e),
-                    lambda pulls, e=epsilon, g=gaps: dp_bai_rate(g, 2, pulls, e),
-                )
+            few, many = math.ceil(5.0 * scale), math.ceil(15.0 * scale)
+            laws, rates = zip(
+                *(
+                    (two_arm_error(means, pulls, epsilon), dp_bai_rate(gaps, 2, pulls, epsilon))
+                    for pulls in (few, many)
+                ),
+                strict=True,
             )
-            yield errors / (many - few), rates / (many - few)
+            yield math.log(laws[1] / laws[0]) / (many - few), math.log(rates[1] / rates[0]) / (many - few)
 
 
 def _off(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:

@@ -139,7 +139,9 @@ def mean_estimation(rng: np.random.Generator) -> Comparison:
     found = [_last_gradients(n, rng) for n in sizes]
     bounds = [empirical_lower_bound(n, 20, EPSILON, DELTA, 1.0) for n in sizes]
     slope = math.log(bounds[1] / bounds[0]) / math.log(sizes[1] / sizes[0])
-    return Comparison(">=", slope_between(*found, sizes[1] / sizes[0]), slope - 0.1, found[0].size + found[1].size)
+    return Comparison(
+        ">=", slope_between(found[0], found[1], sizes[1] / sizes[0]), slope - 0.1, found[0].size + found[1].size
+    )
 
 
 @checks("tree_bound")

@@ -124,6 +124,6 @@ def _biases(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
             for one in (excess, loss) if soft.temperature > 0.0 else ():
                 yield float(one.max()) if one.min() >= -floor else math.inf, bound + floor
         # Where all actions are alike the bound is met.
-        alike = SoftControl(np.ones((1, 4, 1)), [1.0], 0.9, 0.5, horizon=horizon)
+        alike = SoftControl(np.ones((1, 4, 1)), np.ones(1), 0.9, 0.5, horizon=horizon)
         value = float(alike.solve(np.zeros((1, 4))).values[0, 0])
         yield value, entropy_bias_bound(0.5, 4, alike.total_weight) * (1.0 + 1e-12)

@@ -119,15 +119,15 @@ def _one_after_the_other(rng: np.random.Generator) -> Iterator[tuple[float, floa
         yield mean, all_or_nothing_lower_bound(n_arms, memory)
 
 
-def _start(n_arms, memory):  # type: ignore[no-untyped-def]
+def _start(n_arms, memory):
     return np.zeros(2, dtype=np.int64)  # the arm that is tried, and how often it was played
 
 
-def _same_until_it_fails(state, memory, t, rng):  # type: ignore[no-untyped-def]
+def _same_until_it_fails(state, memory, t, rng):
     return state[0]
 
 
-def _note(state, memory, t, arm, reward):  # type: ignore[no-untyped-def]
+def _note(state, memory, t, arm, reward):
     state[1] += 1
     if state[1] == memory and reward == 0.0:
         state[0] += 1

@@ -2,19 +2,24 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom, binomtest
 from typer.testing import CliRunner
 
 from algos import guarantees
 from algos.guarantees import guarantee, ledger
 from experiments import commands, ledger_checks, registry
-from experiments.claims import exact
+from experiments.checks.slopes import slope_between
+from experiments.claims import exact, share_interval
 from experiments.ledger_checks import (
     Comparison,
     agreement,
+    agreement_of_means,
+    agreement_of_shares,
     check_ledger,
     checks,
     tightest,
     tightest_mean,
+    tightest_share,
     worst,
 )
 from tests.test_ledger import PACKAGES
@@ -72,6 +77,60 @@ def test_means_come_with_intervals():
     assert found.bound == 1.0
     assert found.instances == 200
     assert found.measured.low < 0.0 < found.measured.high
+
+
+def verdict(found):
+    return ledger_checks._claim(found, "").verdict
+
+
+def test_shares_are_compared_by_exact_intervals():
+    assert [verdict(tightest_share("<=", [(0, 200, bound)])) for bound in (0.08, 0.06)] == ["holds", "undecided"]
+    assert verdict(tightest_share("<=", [(150, 200, 0.5)])) == "fails"
+    found = tightest_share(">=", [(150, 200, 0.5), (200, 200, 0.5)])
+    assert (found.measured.estimate, found.instances) == (0.75, 400)
+
+
+@pytest.mark.parametrize(("trials", "chance", "level"), [(10, 0.3, 0.9), (50, 0.02, 0.99), (7, 0.5, 0.5)])
+def test_share_intervals_keep_their_level_at_every_probability(trials, chance, level):
+    law = binom.pmf(np.arange(trials + 1), trials, chance)
+    found = [share_interval(count, trials, level=level) for count in range(trials + 1)]
+    covered = [one.low <= chance <= one.high for one in found]
+    assert law @ covered >= level
+    oracle = [binomtest(count, trials).proportion_ci(level, "exact") for count in range(trials + 1)]
+    assert [(one.low, one.high) for one in found] == [pytest.approx((one.low, one.high), abs=1e-12) for one in oracle]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: share_interval(3, 2), "successes: 3 is more than the 2 trials"),
+        (lambda: share_interval(-1, 2), "successes"),
+        (lambda: share_interval(0, 0), "trials"),
+        (lambda: share_interval(0, 1, level=1.0), "level: 1.0"),
+    ],
+)
+def test_bad_shares_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_identities_in_expectation_allow_for_chance_alone():
+    samples = np.random.default_rng(0).normal(1.0, 1.0, size=1000)
+    assert verdict(agreement_of_means([(samples, 1.0)])) == "holds"
+    assert verdict(agreement_of_means([(samples, 1.0), (samples, 1.3)])) == "fails"
+    assert verdict(agreement_of_shares([(300, 1000, 0.3), (260, 1000, 0.3)])) == "holds"
+    assert verdict(agreement_of_shares([(300, 1000, 0.3), (200, 1000, 0.3)])) == "fails"
+    assert verdict(agreement_of_shares([(0, 1000, 0.05)])) == "fails"
+
+
+def test_slopes_come_with_intervals():
+    rng = np.random.default_rng(0)
+    first, second = 8.0 + rng.random(500), 1.0 + rng.random(500) / 8.0
+    found = slope_between(first, second, 8.0)
+    assert found.estimate == pytest.approx(-1.0, abs=0.01)
+    assert found.low < -1.0 < found.high < found.low + 0.1
+    with pytest.raises(ValueError, match="reaches down to 0"):
+        slope_between(np.array([1.0, 2.0]), second, 8.0)
 
 
 def test_verdicts(made_up):
