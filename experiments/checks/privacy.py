@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numba import njit
 from scipy.stats import norm
 
 from algos.privacy import (
@@ -140,11 +141,18 @@ def gaussian(rng: np.random.Generator) -> Comparison:
 
 @checks("discrete_laplace_variance")
 def discrete_laplace_spread(rng: np.random.Generator) -> Comparison:
-    """How far the mean square of 50,000 draws is from the variance."""
+    """How far the mean square of a million draws is from the variance."""
     return agreement_of_means(
-        ([discrete_laplace(epsilon, rng) ** 2 for _ in range(50_000)], discrete_laplace_variance(epsilon))
-        for epsilon in (0.05, 0.5, 2.0)
+        (_draws(epsilon, 10**6, rng) ** 2, discrete_laplace_variance(epsilon)) for epsilon in (0.05, 0.5, 2.0)
     )
+
+
+@njit
+def _draws(epsilon, count, rng):
+    drawn = np.empty(count)
+    for i in range(count):
+        drawn[i] = discrete_laplace(epsilon, rng)
+    return drawn
 
 
 def _answers(epsilon: float, count: int) -> list[tuple[float, float]]:
