@@ -13,20 +13,23 @@ from experiments.ledger_checks import Comparison, checks, tightest
 from optimization.differentially_private import (
     DPGD,
     JLProjected,
+    PrivateSpiderBoost,
     RecursiveRegularization,
     bound_glm_uniform_printed,
     convex_population_rate,
-    descent_schedule,
     glm_rate,
     outside_gradient_bound,
     population_lower_bound,
     regularized_minimizer_bound,
+    spider_schedule,
 )
 from simulators.erm import CoinPopulation, CoinRisk, LinearModelRisk, Loss, low_rank_regression
 
 __all__: list[str] = []
 
 EPSILON, DELTA = 1.0, 1e-6
+LARGE = 20.0
+"""A budget at which the noise of variations is what dimensions add to."""
 RECORDS, RANK, LOW = 400, 5, 15
 """Of linear models: their records, the rank of these, and the dimension that they are projected to."""
 
@@ -47,11 +50,11 @@ def convex_order(rng: np.random.Generator) -> Comparison:
 
 @checks("glm_rate")
 def projected_order(rng: np.random.Generator) -> Comparison:
-    """Slope in the dimension, 20 to 640, of true gradients of projected descent on records of rank 5; up to 0.1."""
+    """Slope in the dimension, 20 to 640, of gradients of projected SpiderBoost, records of rank 5; up to 0.1."""
     dimensions = (20, 640)
     found = [_projected_gradients(d, rng) for d in dimensions]
     # The rate is of the rank: the same for all dimensions.
-    rates = [glm_rate(RECORDS, RANK, EPSILON, population=False) for _ in dimensions]
+    rates = [glm_rate(RECORDS, RANK, LARGE, population=False) for _ in dimensions]
     factor = dimensions[1] / dimensions[0]
     slope = math.log(rates[1] / rates[0]) / math.log(factor)
     return Comparison("<=", slope_between(found[0], found[1], factor), slope + 0.1, found[0].size + found[1].size)
@@ -88,14 +91,15 @@ def _population_gradients(n_records: int, rng: np.random.Generator) -> np.ndarra
 
 
 def _projected_gradients(dimension: int, rng: np.random.Generator) -> np.ndarray:
+    """Root mean squares over the iterates, each of them with records of its own."""
     norms = []
     for _ in range(25):
         problem = low_rank_regression(RECORDS, dimension, RANK, rng)
         low = problem.projected(np.zeros((LOW, dimension)))  # for its constants
-        horizon = descent_schedule(low, EPSILON, DELTA)
-        method = JLProjected(DPGD(EPSILON, DELTA), LOW)
+        horizon, phase = spider_schedule(low, LARGE, DELTA)
+        method = JLProjected(PrivateSpiderBoost(LARGE, DELTA, phase), LOW)
         path = method.run(problem, horizon, rng, checkpoints=[horizon], trace=True).outcome["iterates"]
-        squares = [float(np.sum(problem.gradient(w) ** 2)) for w in path]
+        squares = [float(np.sum(problem.gradient(w) ** 2)) for w in path[:: 1 + horizon // 100]]
         norms.append(math.sqrt(float(np.mean(squares))))
     return np.array(norms)
 

@@ -26,7 +26,7 @@ from simulators import TallyingArms
 
 __all__: list[str] = []
 
-RUNS = 200
+RUNS = 100
 DELTA = 0.2
 
 
@@ -75,13 +75,12 @@ def _worlds(rng: np.random.Generator) -> Iterator[TallyingArms]:
 def _exceeded(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
     horizon = 5000
     for arms in _worlds(rng):
-        for more in (0, 10):
-            for reuse in (False, True):
-                known = arms.memory + more
-                policy = TallyingElimination(known, DELTA, reuse=reuse)
-                regrets = sampled_regret(policy, arms, horizon, RUNS, rng, "policy_regret")
-                bound = tallying_elimination_bound(horizon, arms.n_arms, arms.memory, known, DELTA, reuse=reuse)
-                yield int(np.count_nonzero(regrets > bound)), RUNS, DELTA
+        for more, reuse in ((0, True), (10, False)):
+            known = arms.memory + more
+            policy = TallyingElimination(known, DELTA, reuse=reuse)
+            regrets = sampled_regret(policy, arms, horizon, RUNS, rng, "policy_regret")
+            bound = tallying_elimination_bound(horizon, arms.n_arms, arms.memory, known, DELTA, reuse=reuse)
+            yield int(np.count_nonzero(regrets > bound)), RUNS, DELTA
 
 
 def _exceeded_by_gaps(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
