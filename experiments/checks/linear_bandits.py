@@ -21,7 +21,7 @@ from simulators import MisspecifiedLinearArms
 
 __all__: list[str] = []
 
-RUNS = 200
+RUNS = 100
 HORIZON = 2000
 NORM = 0.5
 SIGMA = 0.5
@@ -105,7 +105,7 @@ def _exceeded_uniformly(rng: np.random.Generator) -> Iterator[tuple[int, int, fl
 def _eliminated(rng: np.random.Generator) -> Iterator[tuple[int, int, float]]:
     for n_arms, dimension, sigma in ((2, 1, 0.1), (8, 3, 0.1), (40, 6, 0.5)):
         for horizon, delta in ((1000, 0.5), (10_000, 0.2)):
-            arms, runs = _arms(n_arms, dimension, rng, sigma), RUNS // 2
+            arms, runs = _arms(n_arms, dimension, rng, sigma), RUNS
             bound = phased_elimination_bound(horizon, n_arms, dimension, delta, sigma, float(arms.gaps.max()))
             regrets = sampled_regret(PhasedElimination(sigma, delta), arms, horizon, runs, rng)
             yield int(np.count_nonzero(regrets > bound)), runs, delta
