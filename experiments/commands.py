@@ -10,6 +10,7 @@ import hashlib
 import math
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from experiments.runner import Progress
 
 if TYPE_CHECKING:
     from experiments.experiment import Experiment, NamedTable
+    from experiments.ledger_checks import Checked
     from experiments.report import Findings
     from experiments.store import Store
     from experiments.trace_comparison import TraceComparison
@@ -169,6 +171,24 @@ def guarantees() -> None:
     for entry in ledger():
         table.add_row(entry.algorithm, entry.name, entry.kind, entry.statement, entry.source, entry.evidence)
     _console().print(table)
+
+
+@app.command()
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Guarantees or algorithms; the whole ledger when omitted.")
+    ] = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+) -> None:
+    """Measure what each guarantee speaks of and compare it with the guarantee; exit code 1 if any fails."""
+    from experiments.ledger_checks import check_ledger
+
+    with _progress(lines=True) as progress:
+        found = check_ledger(names or (), seed=seed, workers=workers, progress=progress)
+    _print_checks(found)
+    if any(one.verdict == "fails" for one in found):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -607,6 +627,27 @@ def _print_verdicts(found: list[Findings]) -> None:
                 claim.verdict,
             )
     _console().print(table)
+
+
+def _print_checks(found: list[Checked]) -> None:
+    from experiments.report import format_interval, format_number
+
+    table = Table("algorithm", "guarantee", "statement", "source", box=None, pad_edge=False)
+    for column in ("measured", "bound", "instances"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict")
+    for one in found:
+        claim, entry = one.claim, one.entry
+        measured = "" if claim is None else format_number(claim.measured.estimate)
+        if claim is not None and claim.measured.low < claim.measured.high:
+            measured = f"{measured} {format_interval(claim)}"
+        bound = one.error if claim is None else f"{claim.relation} {format_number(claim.bound)}"
+        table.add_row(
+            entry.algorithm, entry.name, entry.statement, entry.source, measured, bound, str(one.instances), one.verdict
+        )
+    _console().print(table)
+    counts = Counter(one.verdict for one in found)
+    _console().print(", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts)))
 
 
 @contextmanager
