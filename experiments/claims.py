@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Claim", "Interval", "IntervalMethod", "Verdict", "exact", "mean_interval"]
+from algos.contracts import whole_number
+
+__all__ = ["Claim", "Interval", "IntervalMethod", "Verdict", "exact", "mean_interval", "share_interval"]
 
 Verdict = Literal["holds", "fails", "undecided"]
 Relation = Literal["<=", ">=", "="]
@@ -141,3 +143,41 @@ def mean_interval(
         low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
         return Interval(mean, min(mean, float(low)), max(mean, float(high)), name)
     raise ValueError(f"method: {method!r} is neither 'normal' nor 'bootstrap'")
+
+
+def share_interval(successes: int, trials: int, *, level: float = 0.99) -> Interval:
+    """Confidence interval of a probability, from how often something happened: Clopper and Pearson's, which is exact.
+
+    Parameters
+    ----------
+    successes : int in 0..trials
+        How often it happened.
+    trials : int >= 1
+        In how many independent trials.
+    level : float in (0, 1)
+        Confidence level, kept at every probability.
+
+    Raises
+    ------
+    ValueError
+        When an argument is out of its range.
+
+    Examples
+    --------
+    >>> found = share_interval(0, 100, level=0.95)
+    >>> found.low, round(found.high, 4)
+    (0.0, 0.0362)
+    """
+    count = whole_number(trials, "trials", 1)
+    happened = whole_number(successes, "successes", 0)
+    if happened > count:
+        raise ValueError(f"successes: {successes} is more than the {trials} trials")
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level: {level} is outside (0, 1)")
+    from scipy.special import betaincinv
+
+    tail, missed = (1.0 - level) / 2.0, count - happened
+    low = float(betaincinv(happened, missed + 1, tail)) if happened else 0.0
+    # The upper end of a share is one less the lower end of its complement.
+    high = 1.0 - float(betaincinv(missed, happened + 1, tail)) if missed else 1.0
+    return Interval(happened / count, low, high, f"{level:.0%} binomial")

@@ -24,9 +24,21 @@ from numpy.typing import ArrayLike
 from algos.contracts import whole_number
 from algos.guarantees import Guarantee, ledger
 from algos.streams import stream
-from experiments.claims import Claim, Interval, Relation, exact, mean_interval
+from experiments.claims import Claim, Interval, Relation, exact, mean_interval, share_interval
 
-__all__ = ["Checked", "Comparison", "agreement", "check_ledger", "checks", "tightest", "tightest_mean", "worst"]
+__all__ = [
+    "Checked",
+    "Comparison",
+    "agreement",
+    "agreement_of_means",
+    "agreement_of_shares",
+    "check_ledger",
+    "checks",
+    "tightest",
+    "tightest_mean",
+    "tightest_share",
+    "worst",
+]
 
 LEVEL = 1.0 - 1e-6
 """Of the intervals of means: a right bound that is met with equality fails one check in a million."""
@@ -136,6 +148,22 @@ def tightest_mean(relation: Relation, pairs: Iterable[tuple[ArrayLike, float]]) 
     )
 
 
+def tightest_share(relation: Relation, counts: Iterable[tuple[int, int, float]]) -> Comparison:
+    """The same for probabilities: of how often something happened, in how many independent trials, and the bound.
+
+    Parameters
+    ----------
+    relation : {"<=", ">=", "="}
+    counts : iterable of (successes, trials, bound)
+        A share is compared by Clopper and Pearson's interval of level 1 - 1e-6: where nothing happened in n trials,
+        a bound below 15 / n stays undecided.
+    """
+    return worst(
+        Comparison(relation, share_interval(successes, trials, level=LEVEL), float(bound), trials)
+        for successes, trials, bound in counts
+    )
+
+
 def agreement(pairs: Iterable[tuple[ArrayLike, ArrayLike]], tolerance: float) -> Comparison:
     """For identities between floating-point numbers: the largest distance, relative to 1 + size, is at most tolerance.
 
@@ -153,6 +181,41 @@ def agreement(pairs: Iterable[tuple[ArrayLike, ArrayLike]], tolerance: float) ->
             raise ValueError(f"pairs: shapes {one.shape} and {other.shape} differ")
         distances.append(float(np.max(np.abs(one - other) / (1.0 + np.abs(other)), initial=0.0)))
     return tightest("<=", ((distance, tolerance) for distance in distances))
+
+
+def agreement_of_means(pairs: Iterable[tuple[ArrayLike, float]]) -> Comparison:
+    """For identities between expectations: how far a mean is off, at most half of Student's interval of level 1 - 1e-6.
+
+    No sample proves an equality. What the table shows is the distance and how small a distance would have been seen.
+
+    Parameters
+    ----------
+    pairs : iterable of (samples, expectation)
+        Samples of shape (n,), n >= 2, independent of one another.
+    """
+    found = []
+    for samples, expectation in pairs:
+        mean = mean_interval(samples, level=LEVEL)
+        distance = exact(abs(mean.estimate - expectation))
+        found.append(Comparison("<=", distance, (mean.high - mean.low) / 2.0, int(np.size(samples))))
+    return worst(found)
+
+
+def agreement_of_shares(counts: Iterable[tuple[int, int, float]]) -> Comparison:
+    """The same for probabilities: how far a share is off, at most what the binomial law exceeds with chance 1e-6.
+
+    Parameters
+    ----------
+    counts : iterable of (successes, trials, probability)
+    """
+    from scipy.stats import binom
+
+    found = []
+    for successes, trials, probability in counts:
+        ends = binom.interval(LEVEL, trials, probability)
+        allowed = max(abs(float(end) / trials - probability) for end in ends)
+        found.append(Comparison("<=", exact(abs(successes / trials - probability)), allowed, trials))
+    return worst(found)
 
 
 @dataclass(frozen=True)
