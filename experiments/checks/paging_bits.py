@@ -11,6 +11,7 @@ from experiments.checks.paging_worlds import (
     clean_page_count,
     drawn_traces,
     faults,
+    faults_without_a_draw,
     optimum,
     popular_pages,
     returning_pages_trap,
@@ -18,7 +19,6 @@ from experiments.checks.paging_worlds import (
 )
 from experiments.ledger_checks import Comparison, checks, tightest, tightest_mean, worst
 from online.paging import (
-    EvictionPolicy,
     FlushWhenAllZeros,
     Mark0,
     MarkAndPredict,
@@ -109,7 +109,7 @@ def mark0_with_true_bits(rng: np.random.Generator) -> Comparison:
     return tightest(
         "=",
         (
-            (_faults_without_a_draw(policy, trace, rng), mark0_consistency(optimum(trace, k)))
+            (faults_without_a_draw(policy, trace, rng), mark0_consistency(optimum(trace, k)))
             for k in CACHE_SIZES
             for trace in drawn_traces(rng, k, 20_000)
             for policy in (Mark0(k), Mark0(k, eager=True))
@@ -236,11 +236,3 @@ def _half_of_the_returning_pages_denied(k: int, n_phases: int) -> Trace:
     bits = np.zeros((n_phases, k), dtype=np.uint8)
     bits[:, 2 : 1 + (k + 1) // 2] = 1
     return trap.with_bits(bits.ravel())
-
-
-def _faults_without_a_draw(policy: EvictionPolicy, trace: Trace, rng: np.random.Generator) -> int:
-    before = rng.bit_generator.state
-    count = faults(policy, trace, rng)
-    if rng.bit_generator.state != before:
-        raise AssertionError(f"{policy!r} drew a random number on {trace.name}")
-    return count

@@ -15,6 +15,7 @@ __all__ = [
     "clean_page_count",
     "drawn_traces",
     "faults",
+    "faults_without_a_draw",
     "optimum",
     "popular_pages",
     "returning_pages_trap",
@@ -63,6 +64,25 @@ def faults(
     return int(policy.run(trace, rng=rng, checkpoints=[len(trace)], compiled=compiled).outcome["faults"])
 
 
-def sampled_faults(policy: EvictionPolicy, trace: Trace, runs: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def sampled_faults(
+    policy: EvictionPolicy, trace: Trace, runs: int, rng: np.random.Generator, *, compiled: bool = True
+) -> NDArray[np.float64]:
     """Faults of independent runs on the same requests, shape (runs,)."""
-    return np.array([faults(policy, trace, rng) for _ in range(runs)], dtype=np.float64)
+    return np.array([faults(policy, trace, rng, compiled=compiled) for _ in range(runs)], dtype=np.float64)
+
+
+def faults_without_a_draw(
+    policy: EvictionPolicy, trace: Trace, rng: np.random.Generator, *, compiled: bool = True
+) -> int:
+    """Faults of a run in which a randomized policy must not draw.
+
+    Raises
+    ------
+    AssertionError
+        When it drew.
+    """
+    before = rng.bit_generator.state
+    count = faults(policy, trace, rng, compiled=compiled)
+    if rng.bit_generator.state != before:
+        raise AssertionError(f"{type(policy).__name__} drew a random number on {trace.name}")
+    return count
