@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,9 +135,30 @@ def _drawn_market(rng: np.random.Generator) -> Market:
     return Market(channels)
 
 
+@dataclass(frozen=True)
+class _AllOrNothing:
+    """Channels that return their budget, or nothing, with a chance of a half each."""
+
+    n_channels: int
+
+    def open(self, rng: np.random.Generator) -> _OpenAllOrNothing:
+        return _OpenAllOrNothing(rng)
+
+
+class _OpenAllOrNothing:
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+
+    def respond(self, budgets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Conversions and spends."""
+        return budgets * (self._rng.random(budgets.size) < 0.5), budgets
+
+
 def _clean_runs(channels: int, arms: int, horizon: int, runs: int, rng: np.random.Generator) -> int:
-    market = Market([FiniteChannel([0.5, 0.5], [[1.0], [0.0]], [[1.0], [1.0]])] * channels)
-    learner = SGDUCB(1.0, fallback=0.1, guard="off", cap="none", arm_spacing=1.0 / (arms - 1), normalize=False)
+    learner = SGDUCB(
+        1.0, fallback=0.1, guard="off", cap="none", arm_spacing=1.0 / (arms - 1), value_bound=1.0, normalize=False
+    )
+    market = _AllOrNothing(channels)
     return sum(_is_clean(learner.run(market, horizon, rng, trace=True)) for _ in range(runs))
 
 
