@@ -31,7 +31,7 @@ __all__: list[str] = []
 JOBS = 12
 ROUNDING = 1e-6
 """Of a decoded gradient, relative to the norms of its parts."""
-SIZES = ((4, 1, 2, 2), (6, 2, 3, 3), (8, 1, 3, 8), (8, 2, 5, 7), (10, 3, 4, 4))
+SIZES = ((10, 3, 4, 4), (8, 2, 5, 7), (8, 1, 3, 8), (6, 2, 3, 3), (4, 1, 2, 2))
 """Workers, B, W and lambda of multiplexed schemes."""
 
 
@@ -42,7 +42,7 @@ def gradient_coding(rng: np.random.Generator) -> Comparison:
         "=",
         (
             (_work(GradientCoding(n, s, wait="never"), BurstyStragglers(n, 2, 3, s), rng), gradient_coding_load(n, s))
-            for n, s in ((1, 0), (3, 2), (8, 3), (20, 6))
+            for n, s in ((20, 6), (8, 3), (3, 2), (5, 0))
         ),
     )
 
@@ -57,7 +57,7 @@ def selective_repeat(rng: np.random.Generator) -> Comparison:
                 _work(SelectiveRepeat(*sizes, rule="bursty", wait="never"), BurstyStragglers(*sizes), rng),
                 sr_sgc_load(*sizes),
             )
-            for sizes in ((3, 1, 2, 3), (6, 2, 3, 4), (10, 2, 5, 7), (20, 3, 4, 9))
+            for sizes in ((20, 3, 4, 9), (10, 2, 5, 7), (6, 2, 3, 4), (3, 1, 2, 3))
         ),
     )
 
@@ -119,7 +119,7 @@ def counted_arbitrary_patterns(rng: np.random.Generator) -> Comparison:
             )
             for n, burst, window in ((2, 2, 3), (3, 1, 2), (3, 1, 3), (4, 1, 2))
             for patterns in (list(_all_patterns(window - 1 + burst, n)),)
-            for spread in range(n + 1)
+            for spread in range(n, -1, -1)
         ),
     )
 
