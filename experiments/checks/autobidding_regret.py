@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ def budgets_of_each_period(rng: np.random.Generator) -> Comparison:
     """The global optimum and the best that budgets of each period allow, on the example."""
     found = []
     for q, high, eps in rng.uniform((0.01, 1.0, 0.0), (0.99, 100.0, 1.0), (100, 3)):
-        market = Market(FiniteChannel([q, 1 - q], [[high], [eps]], [[1.0], [1.0]]))
+        market = Market(_channel([q, 1 - q], [[high], [eps]], [[1.0], [1.0]]))
         best, capped = gl_opt(market, 0.0, q).value, ch_opt_period(market, 0.0, q).value
         found.append(([best, capped], cap_gap_example(float(q), float(high), float(eps))))
     return agreement(found, 1e-9)
@@ -91,8 +92,8 @@ def _regrets(rng: np.random.Generator) -> Iterator[tuple[NDArray[np.float64], fl
     horizon, spacing, step = 200_000, 0.1, 200_000**-0.5
     for spread in (0.0, 0.1):
         slopes = 1.0 + spread * np.array([-1.0, 1.0])
-        market = Market(FiniteChannel([0.5, 0.5], slopes[:, None], np.ones((2, 1))))
-        bound = market.value_bound(1.0)
+        market = Market(_channel([0.5, 0.5], slopes[:, None], np.ones((2, 1))))
+        bound = 1.0 + spread
         learner = SGDUCB(1.0, fallback=0.5, radius_scale=bound, arm_spacing=spacing, step=step, normalize=False)
         runs = [learner.run(market, horizon, rng, checkpoints=[horizon]) for _ in range(8)]
         known = runs[0].outcome
@@ -118,11 +119,14 @@ def _rooms(rng: np.random.Generator) -> Iterator[float]:
     for target in (0.0, 0.9, 1.0):
         for scale in (0.1, 1.0):
             market = _drawn_market(rng)
-            learner = SGDUCB(1.0, target, radius_scale=scale, step=0.05)
+            learner = SGDUCB(1.0, target, radius_scale=scale, step=0.05, value_bound=1.0)
             run = learner.run(market, 1500, rng, trace=True)
-            radius = scale * market.value_bound(1.0)
-            found = round_certificate(run, market.distribution(), target, 1.0, radius)
+            found = round_certificate(run, market.distribution() or [], target, 1.0, scale)
             yield float(found.room[found.clean].min())
+
+
+def _channel(probabilities: Any, values: Any, costs: Any) -> FiniteChannel:
+    return FiniteChannel(np.array(probabilities), tuple(map(np.array, values)), tuple(map(np.array, costs)))
 
 
 def _drawn_market(rng: np.random.Generator) -> Market:
@@ -131,7 +135,7 @@ def _drawn_market(rng: np.random.Generator) -> Market:
     for _ in range(2):
         values = [np.append(rng.uniform(0.13, 0.3), rng.uniform(0.0, 0.1, 4)) for _ in range(2)]
         costs = [np.append(0.1, rng.uniform(0.05, 0.3, 4)) for _ in range(2)]
-        channels.append(FiniteChannel(rng.dirichlet(np.ones(2)), tuple(values), tuple(costs)))
+        channels.append(_channel(rng.dirichlet(np.ones(2)), values, costs))
     return Market(channels)
 
 

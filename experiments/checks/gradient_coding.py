@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,7 +38,7 @@ SIZES = ((10, 3, 4, 4), (8, 2, 5, 7), (8, 1, 3, 8), (6, 2, 3, 3), (4, 1, 2, 2))
 @checks("gradient_coding_load")
 def gradient_coding(rng: np.random.Generator) -> Comparison:
     """The work of a gradient code in every round, which must decode bursty patterns without waiting."""
-    return tightest(
+    return _tightest(
         "=",
         (
             (_work(GradientCoding(n, s, wait="never"), BurstyStragglers(n, 2, 3, s), rng), gradient_coding_load(n, s))
@@ -50,7 +50,7 @@ def gradient_coding(rng: np.random.Generator) -> Comparison:
 @checks("sr_sgc_load")
 def selective_repeat(rng: np.random.Generator) -> Comparison:
     """The work of SR-SGC, which must decode bursty patterns without waiting."""
-    return tightest(
+    return _tightest(
         "=",
         (
             (
@@ -65,24 +65,24 @@ def selective_repeat(rng: np.random.Generator) -> Comparison:
 @checks("m_sgc_load")
 def multiplexed(rng: np.random.Generator) -> Comparison:
     """The work of M-SGC, which must decode bursty and arbitrary patterns without waiting."""
-    return tightest("=", ((work, m_sgc_load(*sizes)) for sizes in SIZES for work in _multiplexed_work(sizes, rng)))
+    return _tightest("=", ((work, m_sgc_load(*sizes)) for sizes in SIZES for work in _multiplexed_work(sizes, rng)))
 
 
 @checks("m_sgc_load_bound")
 def multiplexed_at_most(rng: np.random.Generator) -> Comparison:
     """The work of M-SGC, and its share of what no scheme goes below, in units of the bound on both."""
-    found = []
+    found: list[tuple[Fraction | int, Fraction | int]] = []
     for sizes in SIZES:
         for work in _multiplexed_work(sizes, rng):
             most = m_sgc_load_bound(sizes[0])
             found += [(work, most), (work / (sizes[0] * bursty_load_bound(*sizes)), most)]
-    return tightest("<=", found)
+    return _tightest("<=", found)
 
 
 @checks("bursty_load_bound")
 def least_bursty_load(rng: np.random.Generator) -> Comparison:
     """The work of schemes that decode without waiting although the same workers straggle in B of W - 1 + B rounds."""
-    found = []
+    found: list[tuple[Fraction | int, Fraction | int]] = []
     for n, burst, window, spread in _games():
         world, least = PeriodicStragglers(n, burst, window, spread), bursty_load_bound(n, burst, window, spread)
         schemes: list[Any] = [
@@ -92,25 +92,25 @@ def least_bursty_load(rng: np.random.Generator) -> Comparison:
         if (window - 1) % burst == 0:
             schemes.append(SelectiveRepeat(n, burst, window, spread, rule="bursty", wait="never"))
         found += [(_work(scheme, world, rng), least) for scheme in schemes]
-    return tightest(">=", found)
+    return _tightest(">=", found)
 
 
 @checks("arbitrary_load_bound")
 def least_arbitrary_load(rng: np.random.Generator) -> Comparison:
     """The work of M-SGC and of a gradient code in the same game, which is within the arbitrary model as well."""
-    found = []
+    found: list[tuple[Fraction | int, Fraction | int]] = []
     for n, burst, window, spread in _games():
         world = PeriodicStragglers(n, burst, window, spread)
         least = arbitrary_load_bound(n, burst, window + burst - 1, spread)
         found.append((_work(Multiplexed(n, burst, window, spread, rule="arbitrary", wait="never"), world, rng), least))
         found.append((_work(GradientCoding(n, spread, wait="never"), world, rng), least))
-    return tightest(">=", found)
+    return _tightest(">=", found)
 
 
 @checks("arbitrary_patterns")
 def counted_arbitrary_patterns(rng: np.random.Generator) -> Comparison:
     """Of all patterns of a few rounds, those that keep the arbitrary model."""
-    return tightest(
+    return _tightest(
         "=",
         (
             (
@@ -127,7 +127,7 @@ def counted_arbitrary_patterns(rng: np.random.Generator) -> Comparison:
 @checks("decodable_patterns")
 def counted_decodable_patterns(rng: np.random.Generator) -> Comparison:
     """Of all patterns of a job's rounds, those after which M-SGC decodes it."""
-    found = []
+    found: list[tuple[Fraction | int, Fraction | int]] = []
     for n, burst, window in ((2, 2, 3), (3, 1, 2), (3, 1, 3), (4, 1, 2)):
         count = 0
         for pattern in _all_patterns(window - 1 + burst, n):
@@ -136,7 +136,12 @@ def counted_decodable_patterns(rng: np.random.Generator) -> Comparison:
                 plan.record(late)
             count += plan.decodable(0)
         found.append((count, decodable_patterns(n, burst, window)))
-    return tightest("=", found)
+    return _tightest("=", found)
+
+
+def _tightest(relation: Literal["<=", ">=", "="], pairs: Iterable[tuple[Fraction | int, Fraction | int]]) -> Comparison:
+    """Fractions are equal exactly if the nearest floats of these small ones are."""
+    return tightest(relation, ((float(measured), float(bound)) for measured, bound in pairs))
 
 
 def _games() -> Iterator[tuple[int, int, int, int]]:

@@ -197,11 +197,11 @@ def mark_and_predict_with_true_bits(rng: np.random.Generator) -> Comparison:
 
 
 def _discard_errors(trace: Trace, k: int) -> tuple[int, int]:
-    return DiscardBits(k).errors(trace, trace.bits)
+    return DiscardBits(k).errors(trace, np.asarray(trace.bits))
 
 
 def _phase_errors(trace: Trace, k: int) -> tuple[int, int]:
-    return PhaseBits(k).errors(trace, trace.bits)
+    return PhaseBits(k).errors(trace, np.asarray(trace.bits))
 
 
 def _with_discard_bits(traces: Iterable[Trace], k: int, rng: np.random.Generator) -> Iterator[Trace]:

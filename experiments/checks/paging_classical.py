@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -155,7 +156,8 @@ def _against_the_optimum(
 def _with_more_cache_than_the_optimum(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
     k = 16
     for h in (1, 4, 12, 16):
-        against_lru = AugmentedMissingPage(h).against(LRU(k), 20_000)
+        adversary: Any = AugmentedMissingPage(h)
+        against_lru = adversary.against(LRU(k), 20_000)
         for trace in (*drawn_traces(rng, k, 20_000), against_lru):
             opt = optimal_faults(trace.requests, trace.n_pages, h)
             yield faults(LRU(k), trace), lru_augmentation_bound(opt, k, h)

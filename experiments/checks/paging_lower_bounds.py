@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,7 +167,7 @@ def _games(k: int, h: int, rng: np.random.Generator) -> Iterator[tuple[int, int]
     """Requests, all of them faults of a policy with k pages, and faults of the optimum with h pages."""
     for policy in DETERMINISTIC:
         length = int(rng.integers(400, 800))
-        adversary = AugmentedMissingPage(h, int(rng.integers(2)), np.inf)
+        adversary: Any = AugmentedMissingPage(h, int(rng.integers(2)), np.inf)
         trace = adversary.against(policy(k), length, compiled=False)
         yield faults(policy(k), trace, compiled=False), optimal_faults(trace.requests, trace.n_pages, h)
 
@@ -176,9 +177,10 @@ def _prices(
 ) -> Iterator[tuple[float, float]]:
     """Price of a wrong 0 or of a wrong 1 in a game where all bits are equal, and the least that it can be."""
     for k, policy, bit in itertools.product((3, 6), DETERMINISTIC, (0, 1)):
-        trace = MissingPage(bit=bit, arrival=np.inf).against(policy(k), 50 * k * k, compiled=False)
+        adversary: Any = MissingPage(bit=bit, arrival=np.inf)
+        trace = adversary.against(policy(k), 50 * k * k, compiled=False)
         paid, opt = faults(policy(k), trace, compiled=False), optimum(trace, k)
-        errors = predictor(k).errors(trace, trace.bits)[bit]
+        errors = predictor(k).errors(trace, np.asarray(trace.bits))[bit]
         for alpha in (1.0, float(rng.uniform(1, k))):
             # The constant that no price does without is at most k^2 - 1 in this game.
             yield (paid + k * k - 1 - alpha * opt) / errors, least(alpha, k)[bit]
@@ -192,7 +194,7 @@ def _mean_prices(
         traces = [trace.with_bits(np.full(len(trace), bit)) for trace in _uniform_traces(k, 40 * k, 250, rng)]
         paid = np.array([faults(policy(k), trace, rng) for trace in traces])
         opt = np.array([optimum(trace, k) for trace in traces])
-        errors = np.array([predictor(k).errors(trace, trace.bits)[bit] for trace in traces])
+        errors = np.array([predictor(k).errors(trace, np.asarray(trace.bits))[bit] for trace in traces])
         for alpha in (1.0, (1.0 + harmonic) / 2.0):
             price = least(alpha, k)[bit]
             # The constant that no price does without is at most k H_k on these requests.

@@ -102,7 +102,7 @@ class _Systems:
         self.grid = 1 + (OMEGA_MAX - 1) * np.arange(1, arms + 1) / arms
         systems = ShiftedLaplacian2D(SIZE, 0.5, 1.5, LOWEST, 1.0)
         self.costs = record_costs(systems, self.grid, horizon, rng, tolerance=TOLERANCE)
-        self.radii = np.array([jacobi_radius((SIZE, SIZE), 4 + shift) for shift in self.costs.contexts])
+        self.radii = np.array([jacobi_radius((SIZE, SIZE), 4 + shift) for shift in np.asarray(self.costs.contexts)])
         self.alphas = TAU + (1 - TAU) * np.maximum(self.radii**2, OMEGA_MAX - 1)
         self.scale = math.log(1 / TOLERANCE) / math.log(1 / self.alphas.max())
         bounds = [[sor_iteration_bound(TOLERANCE, omega, radius, TAU) for omega in self.grid] for radius in self.radii]
