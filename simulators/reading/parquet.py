@@ -27,7 +27,8 @@ def read_parquet(path: str | Path, wanted: Callable[[str], bool] = lambda name: 
     names : list of str
         Of all columns of the file.
     table : pyarrow.Table
-        The wanted columns, in the order of the file. Text as dictionaries, so that a long text that stands in many rows takes its memory once.
+        The wanted columns, in the order of the file. Text as dictionaries: one
+        that stands in many rows takes its memory once.
 
     Raises
     ------
