@@ -18,6 +18,8 @@ _KINDS = (".json", ".parquet", ".html", ".svg", ".pdf")
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that at every moment it is either absent, or the old one, or complete.
 
+    Its bytes are on the disk before it has its name. A machine that dies may lose the name: the file is absent then.
+
     Raises
     ------
     OSError
@@ -53,7 +55,6 @@ def writing_whole(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         _remove(temporary)
         raise
-    _keep_name(path.parent)
 
 
 def is_leftover(path: Path) -> bool:
@@ -109,13 +110,3 @@ def _remove(temporary: Path) -> None:
     """Remove it where that is possible: what went wrong before is to be told, and not this."""
     with suppress(OSError):
         temporary.unlink(missing_ok=True)
-
-
-def _keep_name(folder: Path) -> None:
-    """Have the names of a folder on the disk, so that a renamed file is still there when the machine has died."""
-    with suppress(OSError):  # folders cannot be opened or synchronized on every system
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -148,10 +148,9 @@ def _register(packages: Path) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder, hidden ones as well, without what depended on the machine."""
+    """Every file of a folder, hidden ones as well; what the experiments here measure is always the same."""
     files = (path for path in folder.rglob("*") if path.is_file())
-    held = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-    return {name: content for name, content in held.items() if not name.startswith("measurements/")}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def difference(held: dict[str, bytes], whole: dict[str, bytes]) -> str:
