@@ -22,7 +22,9 @@ _STEPS = ("half written", "before its renaming", "after its renaming")
 
 
 def at_random_moments(question: Question, folder: Path, kills: int, seed: int) -> Iterator[Outcome]:
-    """Kill so many runs, as many in each stage, at moments drawn over how long an undisturbed run spends there.
+    """Kill so many runs, each stage in turn, at moments drawn over how long an undisturbed run spends there.
+
+    A moment counts from when the stage began, as seen from the files: on a busy machine all of them take longer.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ def at_random_moments(question: Question, folder: Path, kills: int, seed: int) -
     """
     rng = np.random.default_rng(seed)
     ends = np.median([_stage_ends(question, folder / f"timed{i}") for i in range(3)], axis=0)
-    spans = list(zip([0.0, *ends[:-1]], ends, strict=True))
+    seconds = np.diff(ends, prepend=0.0)
     done = attempts = 0
     while done < kills:
         attempts += 1
@@ -43,19 +45,22 @@ def at_random_moments(question: Question, folder: Path, kills: int, seed: int) -
             yield Outcome("none", f"only {done} of {attempts} runs were killed before their end")
             return
         out = folder / str(attempts)
-        moment = moments(rng, *spans[done % len(spans)])
+        stage = done % len(_STAGES)
+        moment = moments(rng, 0.0, float(seconds[stage]))
         process = Process(question.commands(out), folder / "errors")
+        while process.running() and _STAGES.index(_stage(out, question)) < stage:
+            time.sleep(0.0005)
         time.sleep(moment)
         process.kill()
         if process.wait().code != -signal.SIGKILL:
-            shutil.rmtree(out)
+            shutil.rmtree(out, ignore_errors=True)
             continue  # it had ended
         done += 1
         kind = _stage(out, question)
         if any(out.rglob(".*.tmp")):
             kind += ", in the middle of a file"
         yield Outcome(kind, resumed(question, out, folder / "errors"))
-        shutil.rmtree(out)
+        shutil.rmtree(out, ignore_errors=True)
 
 
 def at_every_step(question: Question, folder: Path) -> Iterator[Outcome]:
@@ -70,7 +75,7 @@ def at_every_step(question: Question, folder: Path) -> Iterator[Outcome]:
                 yield Outcome(step, f"the run was not killed at file {write}, but ended with exit code {code}")
             else:
                 yield Outcome(step, resumed(question, out, folder / "errors"))
-            shutil.rmtree(out)
+            shutil.rmtree(out, ignore_errors=True)
 
 
 def resumed(question: Question, out: Path, errors: Path) -> str:
@@ -91,12 +96,10 @@ def _stage_ends(question: Question, out: Path) -> list[float]:
     process = Process(question.commands(out), out.with_suffix(".errors"))
     for stage in _STAGES:
         while process.running() and _STAGES.index(_stage(out, question)) <= _STAGES.index(stage):
-            if stage == _STAGES[-1] and not process.running():
-                break
             time.sleep(0.0005)
         ends.append(time.monotonic() - begun)
     process.wait()
-    shutil.rmtree(out)
+    shutil.rmtree(out, ignore_errors=True)
     return ends
 
 

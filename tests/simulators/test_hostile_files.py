@@ -194,6 +194,7 @@ LIES = {
     "deep TOML": ("sweep.toml", b"a = " + b"[" * 100_000, "nested too deep"),
     "chain of keys": ("sweep.toml", b".".join([b"a"] * 20_000) + b" = 1", "line 1: a chain of more than 100 keys"),
     "grids": ("sweep.toml", TOML.replace(b"[0.5, 1.0]", str([0.5] * 100_001).encode()), "combinations, more than"),
+    "bomb": ("trace.csv.zst", bytes(pa.compress(b"1\n" * 2**25, "zstd", asbytes=True)) * 2, "unpacks to more than"),
     "huge TOML": ("sweep.toml", b"#" * 2**23, "bytes are more than"),
 }
 
@@ -317,6 +318,7 @@ print("grown by", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) 
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_bombs_are_refused_before_they_take_memory(tmp_path):
     """Archives of up to 10 GiB: the process grows by less than half a GiB."""
     run = subprocess.run([sys.executable, "-c", BOMBS, str(tmp_path)], capture_output=True, text=True, timeout=300)
