@@ -253,6 +253,8 @@ class PartReader:
     def _grid(self, given: Any, parameter: Parameter, where: str) -> list[_Choice]:
         if not isinstance(given, list) or not given:
             raise ValueError(f"{where} = {given!r}: a grid is a list of at least one value")
+        if len(given) > _MOST_COMBINATIONS:
+            raise ValueError(f"{where}: a grid of {len(given)} values, more than {_MOST_COMBINATIONS}")
         single = Parameter(parameter.name, True, None, parameter.function, parameter.path)
         choices = [choice for i, value in enumerate(given) for choice in self._value(value, single, f"{where}[{i}]")]
         return [choice._replace(swept={"": _cell_value(choice)}) for choice in choices]

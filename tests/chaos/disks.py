@@ -40,7 +40,8 @@ def full(question: Question, folder: Path) -> Iterator[Outcome]:
             ended = Process(question.commands(out), errors).wait()
             _remount(place, "nr_inodes=1000")
             yield Outcome("of a tmpfs without names left", _refused(ended, out) or resumed(question, out, errors))
-    for size in (100, 1500, 20_000):
+    largest = max(len(content) for content in question.whole.values())
+    for size in (100, 1500, largest - 1):
         out = folder / f"limit{size}"
         ended = Process(question.commands(out), errors, lambda most=size: _no_file_above(most)).wait()
         yield Outcome("by RLIMIT_FSIZE, files too large", _refused(ended, out) or resumed(question, out, errors))
