@@ -26,6 +26,7 @@ _BANNER = re.compile(
 _INDEX = rb"[ \t]*+\d{1,18}"
 _NUMBER = rb"[ \t]*+[+-]?+(?:\d++(?:\.\d*+)?+(?:[eE][+-]?\d{1,4})?|\.\d++(?:[eE][+-]?\d{1,4})?|(?i:nan|inf(?:inity)?+))"
 _BLANK, _END = rb"[ \t]*+\r?\n", rb"[ \t]*+(?:\r?\n)"
+_BLANK_LINE = re.compile(rb"\n[ \t\r]*+(?=\n)")  # from the end of the line before
 _SIZES = {b"coordinate": 3, b"array": 2}
 _INTEGER = rb"[ \t]*+[+-]?+\d{1,18}"
 
@@ -72,7 +73,7 @@ def read_matrix_market(path: str | Path, rows: int | None = None) -> Any:
         where = line + 1 + content.count(b"\n", at, bad)
         shown = content[bad : bad + 60].splitlines()[0].decode("ascii", "replace")
         raise ValueError(f"{file}: line {where}: {shown!r} is no entry of a {kind.decode()} {field.decode()} matrix")
-    found = sum(1 for _ in re.finditer(rb"\S[^\n]*\n", content[at:]))
+    found = content.count(b"\n", at) - len(_BLANK_LINE.findall(content, at - 1))
     if kind == b"coordinate":
         declared = sizes[2]
     else:
