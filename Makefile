@@ -7,7 +7,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN
 	--quiet --disable-pip-version-check
 PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-$(if $(CI),ci,default)} $(BIN)/python -m pytest -n 2 --dist loadscope
 
-.PHONY: demo test quick extended lint mutate clean benchmarks
+.PHONY: demo test quick extended chaos lint mutate clean benchmarks
 
 demo: $(VENV)/.run
 	rm -rf demo-report
@@ -21,6 +21,9 @@ quick: lint
 
 extended: lint
 	$(PYTEST) -m extended
+
+chaos: $(VENV)/.dev
+	$(BIN)/python -m tests.chaos
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -166,7 +166,7 @@ class StepwisePolicy:
                 rounds = whole_number(saved["rounds"], "rounds", 0)
                 stream = type(self.rng.bit_generator)()
                 stream.state = _stream(saved["rng"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"load_json: no state of {type(self.policy).__name__}: {error}") from None
         if not same:
             raise ValueError(

@@ -34,6 +34,8 @@ __all__ = ["app", "main"]
 # Some releases of typer carry their own copy of click: take the base class of usage errors from what it exports.
 _UsageError: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
+_LONGEST_MESSAGE = 2000  # of what an input file may have written
+
 app = typer.Typer(
     help="Provable algorithms, simulators to try them in, and guarantees that are checked.",
     no_args_is_help=True,
@@ -350,6 +352,7 @@ def gradient_coding(
     from experiments.report import write_report
     from experiments.runner import results, run_experiments
     from experiments.scheme_choice import SchemeChoice
+    from experiments.whole_files import write_whole
 
     choice = SchemeChoice(
         delays,
@@ -373,9 +376,7 @@ def gradient_coding(
     for table in choice.tables(found):
         _print_table(table)
     if rounds_out is not None:
-        part = rounds_out.with_name(f"{rounds_out.name}.part")
-        choice.rounds(found).to_csv(part, index=False)
-        part.replace(rounds_out)
+        write_whole(rounds_out, choice.rounds(found).to_csv(index=False).encode())
         print(f"rounds: {rounds_out}")
     path, findings = write_report(store)
     for sentence in findings[0].summary:
@@ -562,6 +563,8 @@ def main() -> None:
         code = _fail(error.format_message(), 2)
     except (ValueError, OSError) as error:
         code = _fail(_one_line(error), 2)
+    except MemoryError as error:
+        code = _fail(f"not enough memory: {_one_line(error)}", 1)
     except RuntimeError as error:
         code = _fail(_one_line(error), 1)
     sys.exit(code)
@@ -707,7 +710,8 @@ def _number(word: str, option: str) -> float:
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
+    line = " ".join(str(error).split())
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}..."
 
 
 def _fail(message: str, code: int) -> int:

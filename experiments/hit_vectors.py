@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from experiments.trace_comparison import TraceComparison
+from experiments.whole_files import writing_whole
 
 __all__ = ["check_hits_path", "write_hits"]
 
@@ -34,16 +34,10 @@ def write_hits(comparison: TraceComparison, path: Path, seed: int) -> None:
     seed : int >= 0
         The run's one seed.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for cell in comparison.cells("quick"):
-                if "curve" in cell:
-                    continue
-                name = f"{cell['trace']}, {cell['cache_size']} pages, {comparison.label(cell)}.npy"
-                with archive.open(name.replace("/", "_"), "w", force_zip64=True) as file:
-                    np.lib.format.write_array(file, comparison.hits(cell, seed), allow_pickle=False)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with writing_whole(path) as whole, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for cell in comparison.cells("quick"):
+            if "curve" in cell:
+                continue
+            name = f"{cell['trace']}, {cell['cache_size']} pages, {comparison.label(cell)}.npy"
+            with archive.open(name.replace("/", "_"), "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, comparison.hits(cell, seed), allow_pickle=False)

@@ -5,8 +5,6 @@ A file is NPY, NPZ, or text with one value a line, a header allowed; text may be
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from algos.predictions import checked_arrivals, checked_bits
 from simulators import Trace
+from simulators.reading import ArrayFile, listed
 from simulators.trace_files import read_page_ids
 
 __all__ = ["OwnKind", "with_own_predictions"]
@@ -82,8 +81,9 @@ def _read(trace: Trace, file: str | None, kind: OwnKind, source: str) -> NDArray
     if name.endswith((".npy", ".npz")):
         try:
             return check(_array(path, kind, column), len(trace))
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
-            raise ValueError(f"{kind}: {path}: {str(error).removeprefix(f'{kind}: ')}") from None
+        except ValueError as error:
+            reason = str(error).removeprefix(f"{kind}: ").removeprefix(f"{path}: ")
+            raise ValueError(f"{kind}: {path}: {reason}") from None
     if column is not None and (name.endswith(".bin") or "oraclegeneral" in name):
         raise ValueError(f"{where}: oracleGeneral records have no such column; give a file")
     values, first = _column(path, column, kind, len(trace), where)
@@ -99,19 +99,17 @@ def _read(trace: Trace, file: str | None, kind: OwnKind, source: str) -> NDArray
 
 def _array(path: Path, kind: OwnKind, key: str | int | None) -> NDArray[Any]:
     """The array of a NPY file, or the one with this name in a NPZ file."""
-    with open(path, "rb") as stream:
-        loaded = np.load(stream, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            if key is not None:
-                raise ValueError(f"holds one array, and no {key!r}; give a file")
-            return loaded
-        names = list(loaded.files)
-        if key is None:
-            key = kind if kind in names or len(names) != 1 else names[0]
-        if key not in names:
-            raise ValueError(f"there is no {key!r} among the arrays {', '.join(names) or '(none)'}")
-        array: NDArray[Any] = loaded[key]
-        return array
+    arrays = ArrayFile(path)
+    if not arrays.is_archive:
+        if key is not None:
+            raise ValueError(f"holds one array, and no {key!r}; give a file")
+        return arrays.read()
+    names = arrays.names
+    if key is None:
+        key = kind if kind in names or len(names) != 1 else names[0]
+    if not isinstance(key, str) or key not in names:
+        raise ValueError(f"there is no {key!r} among the arrays {listed(names) or '(none)'}")
+    return arrays.read(key)
 
 
 def _column(

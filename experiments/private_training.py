@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from algos.privacy import Adjacency, gaussian_mu
+from experiments.whole_files import write_whole
 from optimization.differentially_private import DPGD, PrivateSpiderBoost, descent_schedule, spider_schedule
 from optimization.differentially_private.release import rho_for
 from simulators.erm import LabelledTable, Loss, read_labelled_table
@@ -55,11 +55,8 @@ class TrainedModel:
 
     def write(self, path: str | Path) -> None:
         """Write it as JSON, whole or not at all."""
-        target = Path(path)
-        part = target.with_name(f"{target.name}.part")
         found: dict[str, Any] = vars(self) | {"certificate": None if math.isnan(self.certificate) else self.certificate}
-        part.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, target)
+        write_whole(Path(path), (json.dumps(found, indent=2) + "\n").encode())
 
 
 def train_privately(

@@ -10,7 +10,8 @@ from pathlib import Path
 from experiments.claims import Claim
 from experiments.experiment import Experiment, NamedFigure, NamedTable
 from experiments.runner import experiments_of, results
-from experiments.store import Store, write_whole
+from experiments.store import Store
+from experiments.whole_files import locked, remove_leftovers, write_whole
 
 __all__ = ["Findings", "findings", "format_interval", "format_number", "write_report"]
 
@@ -40,18 +41,13 @@ def findings(store: Store, *, figures: bool = True) -> list[Findings]:
     for experiment in experiments_of(store):
         frame = results(store, experiment)
         cells = len(experiment.cells(store.manifest["scale"]))
-        drawn = experiment.figures(frame) if figures else []
-        found.append(
-            Findings(
-                experiment,
-                experiment.summary(frame),
-                experiment.claims(frame),
-                experiment.tables(frame),
-                drawn,
-                cells,
-                _commands(store, experiment),
-            )
-        )
+        try:
+            drawn = experiment.figures(frame) if figures else []
+            said = experiment.summary(frame), experiment.claims(frame), experiment.tables(frame)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:  # whole cells may hold other columns
+            what = f"{experiment.name}: its results cannot be evaluated ({type(error).__name__}: {error})"
+            raise ValueError(f"{store.folder}: {what}; `regretlab verify` tells whether they come out again") from error
+        found.append(Findings(experiment, *said, drawn, cells, _commands(store, experiment)))
     return found
 
 
@@ -64,7 +60,18 @@ def write_report(store: Store) -> tuple[Path, list[Findings]]:
         The page. It needs no other file.
     findings : list of Findings
         What it shows.
+
+    Raises
+    ------
+    ValueError
+        When a cell is missing or damaged, or another process is writing into the folder.
     """
+    with locked(store.folder):
+        remove_leftovers(store.folder)
+        return _write(store)
+
+
+def _write(store: Store) -> tuple[Path, list[Findings]]:
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     from experiments.plots import render

@@ -20,7 +20,8 @@ from experiments import registry
 from experiments.cluster import CellResult, run_on_cluster
 from experiments.experiment import Cell, Experiment, Scale, check_scale
 from experiments.provenance import code_digest, revision
-from experiments.store import Store, digest, encode, locked
+from experiments.store import Store, digest, encode
+from experiments.whole_files import locked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,10 +136,21 @@ def results(store: Store, experiment: Experiment) -> pd.DataFrame:
 
 
 def experiments_of(store: Store) -> list[Experiment]:
-    """The experiments that a store was made by, rebuilt from its manifest."""
-    return [
-        registry.rebuilt(name, made_from["parameters"]) for name, made_from in store.manifest["experiments"].items()
-    ]
+    """The experiments that a store was made by, rebuilt from its manifest.
+
+    Raises
+    ------
+    ValueError
+        When one is unknown, its input is no longer what it was, or the manifest says nothing that makes sense.
+    """
+    found = []
+    for name, made_from in store.manifest["experiments"].items():
+        try:
+            found.append(registry.rebuilt(name, made_from["parameters"]))
+        except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+            what = f"experiments: {name}: its parameters make no experiment ({type(error).__name__}: {error})"
+            raise ValueError(f"{store.folder / 'manifest.json'}: {what}") from error
+    return found
 
 
 @dataclass(frozen=True)

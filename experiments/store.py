@@ -10,24 +10,26 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
+import math
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from algos.contracts import whole_number
 from algos.streams import canonical_json, stable_hash
-from experiments.experiment import Cell
+from experiments.experiment import Cell, check_scale
 from experiments.provenance import host, revision, source_digest, versions
+from experiments.whole_files import is_leftover, remove_leftovers, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Store", "changed_since", "digest", "encode", "is_whole", "locked", "write_whole"]
+__all__ = ["Store", "changed_since", "digest", "encode", "is_whole"]
 
 _FORMAT = 1
 _DIGEST_LENGTH = 20
+_LONGEST_JSON = 2**26
 
 
 class Store:
@@ -50,12 +52,9 @@ class Store:
         if not path.is_file():
             raise ValueError(f"{self.folder}: no manifest.json here; this is not the folder of a run")
         try:
-            self.manifest: dict[str, Any] = json.loads(path.read_text())
-            known = self.manifest["format"] == _FORMAT and isinstance(self.manifest["experiments"], dict)
-        except (ValueError, KeyError, TypeError):
-            known = False
-        if not known:
-            raise ValueError(f"{path}: not a manifest of format {_FORMAT}")
+            self.manifest: dict[str, Any] = _checked(_json(path))
+        except ValueError as error:
+            raise ValueError(f"{path}: not a manifest of format {_FORMAT}: {error}") from None
 
     @classmethod
     def begin(cls, folder: str | Path, *, seed: int, scale: str, experiments: Mapping[str, Mapping[str, Any]]) -> Store:
@@ -102,21 +101,24 @@ class Store:
                         raise ValueError(f"{folder}: holds {name} with other {key}; choose a new folder with --out")
             fresh["experiments"] = held["experiments"] | fresh["experiments"]
             fresh |= {key: held[key] for key in ("git_revision", "host") if key in held}
-        elif folder.exists() and any(not _is_leftover(path) for path in folder.iterdir()):
+        elif folder.exists() and any(not is_leftover(path) for path in folder.iterdir()):
             raise ValueError(f"{folder}: not empty and not the folder of a run; choose another with --out")
-        for leftover in filter(_is_leftover, list(folder.rglob(".*.tmp"))):
-            leftover.unlink()  # half-written when an earlier run was killed
-        write_whole(manifest, (json.dumps(fresh, indent=2, sort_keys=True) + "\n").encode())
+        remove_leftovers(folder)
+        content = (json.dumps(fresh, indent=2, sort_keys=True) + "\n").encode()
+        if not manifest.exists() or manifest.read_bytes() != content:  # a finished run may be on a read-only disk
+            write_whole(manifest, content)
         return cls(folder)
 
     def find(self, experiment: str, cell: Cell) -> Path | None:
         """The file of a cell, or None when there is none or its bytes are not those it was written with."""
-        whole = [path for path in self._files(experiment, cell) if is_whole(path)]
+        whole = [
+            path for path in self._files(experiment, cell) if is_whole(path) and _cell_of(path) == canonical_json(cell)
+        ]
         return whole[0] if whole else None
 
     def damaged(self, experiment: str, cell: Cell) -> bool:
         """Whether a file stands in the cell's place that has not the bytes it was written with."""
-        return any(not is_whole(path) for path in self._files(experiment, cell))
+        return self.find(experiment, cell) is None and bool(self._files(experiment, cell))
 
     def write(self, experiment: str, cell: Cell, frame: pd.DataFrame) -> Path:
         """Store a cell's results, replacing whatever damaged file stands in its place."""
@@ -149,19 +151,23 @@ class Store:
         path = self.find(experiment, cell)
         if path is None:
             raise ValueError(f"{self.folder}: cell {canonical_json(cell)} of {experiment} is missing or damaged")
-        frame: pd.DataFrame = pq.read_table(pa.BufferReader(path.read_bytes())).to_pandas()
-        for position, (name, value) in enumerate(cell.items()):
-            frame.insert(position, name, value)
+        try:
+            frame: pd.DataFrame = pq.read_table(pa.BufferReader(path.read_bytes())).to_pandas()
+            for position, (name, value) in enumerate(cell.items()):
+                frame.insert(position, name, value)
+        except (ValueError, OSError, pa.ArrowException) as error:
+            raise ValueError(f"{path}: holds no results of its cell: {error}") from None
         return frame
 
     def measurements(self, experiment: str, cell: Cell) -> dict[str, float]:
         """What depended on the machine when the cell was run; empty when nothing was noted."""
         path = self.folder / "measurements" / experiment / f"{_slug(cell)}.json"
         try:
-            held = json.loads(path.read_text())
+            held = _json(path)
         except (OSError, ValueError):
             return {}
-        return held if isinstance(held, dict) else {}
+        numbers = held.items() if isinstance(held, dict) else ()
+        return {name: value for name, value in numbers if isinstance(value, int | float) and math.isfinite(value)}
 
     def _files(self, experiment: str, cell: Cell) -> list[Path]:
         folder = self.folder / "cells" / experiment
@@ -178,32 +184,6 @@ def changed_since(store: Store) -> str:
         if store.manifest[key] != now[key]
     ]
     return ", ".join(changed)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from running into a folder, which is created when missing.
-
-    Raises
-    ------
-    ValueError
-        When another process is running into the folder.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # no such lock on this platform: two runs at once write the same bytes anyway
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{folder}: another run is writing here") from None
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def encode(cell: Cell, frame: pd.DataFrame) -> bytes:
@@ -230,24 +210,43 @@ def is_whole(path: Path) -> bool:
     return path.name.split(".")[-2] == digest(path.read_bytes())
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that at every moment it is either absent, or the old one, or complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+def _json(path: Path) -> Any:
+    """What a JSON file holds; ``ValueError`` for anything else, and where it is nested too deep or far too long."""
+    size = path.stat().st_size
+    if size > _LONGEST_JSON:
+        raise ValueError(f"{size} bytes are more than {_LONGEST_JSON}")
     try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
-def _is_leftover(path: Path) -> bool:
-    """Whether a file is one that `write_whole` did not come to rename."""
-    return re.fullmatch(r"\..+\.(json|parquet|html|svg|pdf)\.\d+\.tmp", path.name) is not None
+def _checked(held: Any) -> dict[str, Any]:
+    """A manifest that has what the library reads of it."""
+    if not isinstance(held, dict) or held.get("format") != _FORMAT or isinstance(held["format"], bool):
+        raise ValueError("it has no such format")
+    whole_number(held.get("seed"), "seed", 0)
+    check_scale(str(held.get("scale")))
+    for key, kind in {"experiments": dict, "versions": dict, "source": str}.items():
+        if not isinstance(held.get(key), kind):
+            raise ValueError(f"{key}: {str(held.get(key))[:60]} is no {'table' if kind is dict else 'text'}")
+    for name, made_from in held["experiments"].items():
+        if not isinstance(made_from, dict) or not isinstance(made_from.get("parameters"), dict):
+            raise ValueError(f"experiments: {name}: has no parameters")
+    return held
+
+
+def _cell_of(path: Path) -> str | None:
+    """The cell that a file says it holds: a whole file may stand under the name of another cell."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with open(path, "rb") as file:
+            said = (pq.read_schema(file).metadata or {}).get(b"cell")
+        return None if said is None else said.decode()
+    except (OSError, ValueError, pa.ArrowException):
+        return None
 
 
 def _slug(cell: Cell) -> str:

@@ -31,11 +31,16 @@ from experiments.replicate import play
 from experiments.sweep_fields import check_keys, nearest, parameters_of, read_table
 from experiments.sweep_parts import Part, PartReader, plain
 from experiments.sweep_results import ClaimSettings, FigureSettings, check_claim, claims_of, tables
+from simulators.reading import check_regular
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Sweep"]
+
+_LONGEST_FILE = 2**22
+_KEY_CHAIN = re.compile(r"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){101}""")
+_MOST_CELLS = 1_000_000
 
 _OURS = ("algos", "bandits", "online", "optimization", "simulators")
 
@@ -123,6 +128,9 @@ class Sweep(Experiment):
                 known = nearest(metric, self.metrics)
                 raise ValueError(f"figures.metrics[{i}] = {metric!r}: is not among metrics{known}")
         self.question = layout.question or (f"How do {_listed(self.algorithms)} compare in {_listed(self.simulators)}?")
+        cells = len(self.simulators) * len(self.algorithms) * len(self.horizons)
+        if cells > _MOST_CELLS:
+            raise ValueError(f"the grids make {cells} cells, more than {_MOST_CELLS}")
         self._parts = {(s.label, a.label): (s, a) for s in self.simulators for a in self.algorithms}
 
     @classmethod
@@ -136,10 +144,11 @@ class Sweep(Experiment):
         OSError
             When the file cannot be opened.
         """
-        file = Path(path)
+        file = check_regular(path)
         try:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
-            return cls(content, folder=file.parent, name=file.stem)
+            return cls(_content(file), folder=file.parent, name=file.stem)
+        except RecursionError:
+            raise ValueError(f"{file}: is nested too deep") from None
         except ValueError as error:  # also where it is no TOML, or no text
             raise ValueError(f"{file}: {error}") from None
 
@@ -219,6 +228,17 @@ class Sweep(Experiment):
     def progress(self, cell: Cell, frame: pd.DataFrame) -> str:
         """What was run."""
         return f"{cell['algorithm']} in {cell['simulator']}, {cell['horizon']:,} {self.unit}"
+
+
+def _content(file: Path) -> dict[str, Any]:
+    """What a sweep file says. Python's parser takes minutes and gigabytes for a long chain of keys, a.a.a.a..."""
+    size = file.stat().st_size
+    if size > _LONGEST_FILE:
+        raise ValueError(f"{size} bytes are more than the {_LONGEST_FILE} of a sweep file; arrays may stand in files")
+    text = file.read_text(encoding="utf-8")
+    if (chain := _KEY_CHAIN.search(text)) is not None:
+        raise ValueError(f"line {text.count(chr(10), 0, chain.start()) + 1}: a chain of more than 100 keys")
+    return tomllib.loads(text)
 
 
 def _horizons(given: Any) -> list[int]:

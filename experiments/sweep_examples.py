@@ -48,7 +48,12 @@ def write_sweep_example(family: str, path: str | Path) -> None:
         raise ValueError(f"out: {file} does not end in .toml")
     try:
         with open(file, "x", encoding="utf-8") as opened:
-            opened.write(text)
+            try:
+                opened.write(text)
+                opened.flush()
+            except BaseException:  # a full disk: nothing rather than half of it
+                file.unlink()
+                raise
     except FileExistsError:
         raise ValueError(f"out: {file} is there already; choose another name") from None
 

@@ -21,18 +21,21 @@ import importlib
 import inspect
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from algos.streams import canonical_json
 from experiments import registry
 from experiments.sweep_fields import Parameter, build, check_keys, nearest, parameters_of
+from simulators.reading import ArrayFile, check_regular, listed
 
 __all__ = ["Part", "PartReader", "plain"]
+
+T = TypeVar("T")
 
 _WORDS = ("name", "label", "run", "fields")
 _LIBRARY = (
@@ -40,6 +43,7 @@ _LIBRARY = (
     "optimization.differentially_private",
 )
 _NOT_OPTIONS = ("world", "compiled", "trace")  # the streams and the compiler are the sweep's, and traces are not kept
+_MOST_COMBINATIONS = 100_000
 _LONGEST = 60  # characters of a value in a label
 
 
@@ -203,7 +207,7 @@ class PartReader:
             [(name, choice) for choice in self._value(value, offered[name], at[name])] for name, value in fields.items()
         ]
         found = []
-        for combination in itertools.product(*per_field):
+        for combination in _combined(per_field, where):
             chosen = dict(combination)
             values = {name: choice.value for name, choice in chosen.items()}
             places = {name: choice.where for name, choice in chosen.items()}
@@ -234,12 +238,12 @@ class PartReader:
                     raise ValueError(f"{where}.{word}: is for algorithms and simulators, not for what is inside them")
                 return self._described(given, self._target(given["name"], f"{where}.name", None), where)
             inner = [self._value(value, _ANYTHING, f"{where}.{key}") for key, value in given.items()]
-            return [_mapping(dict(zip(given, chosen, strict=True)), where) for chosen in itertools.product(*inner)]
+            return [_mapping(dict(zip(given, chosen, strict=True)), where) for chosen in _combined(inner, where)]
         if isinstance(given, list):
             if parameter.is_grid(given):
                 return self._grid(given, parameter, where)
             inner = [self._value(value, _ANYTHING, f"{where}[{i}]") for i, value in enumerate(given)]
-            return [_sequence(chosen, where) for chosen in itertools.product(*inner)]
+            return [_sequence(chosen, where) for chosen in _combined(inner, where)]
         if not isinstance(given, bool | int | float | str):
             raise ValueError(f"{where} = {given}: no field takes a {type(given).__name__}")
         if parameter.path and isinstance(given, str):
@@ -249,6 +253,8 @@ class PartReader:
     def _grid(self, given: Any, parameter: Parameter, where: str) -> list[_Choice]:
         if not isinstance(given, list) or not given:
             raise ValueError(f"{where} = {given!r}: a grid is a list of at least one value")
+        if len(given) > _MOST_COMBINATIONS:
+            raise ValueError(f"{where}: a grid of {len(given)} values, more than {_MOST_COMBINATIONS}")
         single = Parameter(parameter.name, True, None, parameter.function, parameter.path)
         choices = [choice for i, value in enumerate(given) for choice in self._value(value, single, f"{where}[{i}]")]
         return [choice._replace(swept={"": _cell_value(choice)}) for choice in choices]
@@ -258,6 +264,8 @@ class PartReader:
         path = self.folder / given
         if not path.exists():
             raise ValueError(f"{where} = {given!r}: there is no such file in {self.folder}")
+        if not path.is_dir():
+            check_regular(path)
         self.files[given] = _content_digest(path)
         return path
 
@@ -326,6 +334,14 @@ def _constructors(target: Any) -> list[str]:
     return [name for name, value in inspect.getmembers(target, inspect.ismethod) if not name.startswith("_")]
 
 
+def _combined(choices: Sequence[Sequence[T]], where: str) -> Iterable[tuple[T, ...]]:
+    """All combinations: few enough that they are meant."""
+    count = math.prod(map(len, choices))
+    if count > _MOST_COMBINATIONS:
+        raise ValueError(f"{where}: its grids make {count} combinations, more than {_MOST_COMBINATIONS}")
+    return itertools.product(*choices)
+
+
 def _joined(name: str, path: str) -> str:
     return f"{name}.{path}" if path and not path.startswith("[") else name + path
 
@@ -367,16 +383,15 @@ def _content_digest(path: Path) -> str:
 
 
 def _read_array(path: Path, name: str | None) -> np.ndarray:
-    if path.suffix == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False))
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            names = list(archive.files)
-            if name is None and len(names) == 1:
-                name = names[0]
-            if name not in names:
-                raise ValueError(f"{path}: array {name!r} is none of {', '.join(names)}; name one with array =")
-            return np.asarray(archive[name])
+    if path.suffix in (".npy", ".npz"):
+        arrays = ArrayFile(path)
+        if not arrays.is_archive:
+            return arrays.read()
+        if name is None and len(arrays.names) == 1:
+            name = arrays.names[0]
+        if name not in arrays.names:
+            raise ValueError(f"{path}: array {name!r} is none of {listed(arrays.names)}; name one with array =")
+        return arrays.read(name)
     from simulators import read_features
 
     return read_features(path)

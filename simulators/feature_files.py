@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from simulators.reading import split_fields, text_lines
 
 __all__ = ["read_features"]
 
@@ -40,18 +41,17 @@ def read_features(path: str | Path, *, delimiter: str = ",", header: bool | None
     file = Path(path)
     if len(delimiter) != 1:
         raise ValueError(f"delimiter: {delimiter!r} is not one character")
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: byte {error.start + 1}: not UTF-8 text") from None
-    lines = text.rstrip().splitlines()
-    if lines and (header or (header is None and not any(_is_number(f) for f in _fields(lines[0], delimiter)))):
-        first = 2
-    else:
-        first = 1
+    lines = text_lines(file)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if header is None:
+        header = not any(
+            _is_number(field) for field in split_fields(lines[0] if lines else "", delimiter, f"{file}: line 1")
+        )
+    first = 2 if lines and header else 1
     rows: list[list[float]] = []
     for number, line in enumerate(lines[first - 1 :], start=first):
-        fields = _fields(line, delimiter)
+        fields = split_fields(line, delimiter, f"{file}: line {number}")
         if not line.strip():
             raise ValueError(f"{file}: line {number}: is blank")
         if rows and len(fields) != len(rows[0]):
@@ -60,10 +60,6 @@ def read_features(path: str | Path, *, delimiter: str = ",", header: bool | None
     if not rows:
         raise ValueError(f"{file}: holds no feature vector")
     return np.array(rows, dtype=np.float64)
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
 
 
 def _is_number(field: str) -> bool:
@@ -78,7 +74,7 @@ def _finite(field: str, where: str) -> float:
     if not field.strip():
         raise ValueError(f"{where}: the value is missing")
     if not _is_number(field):
-        raise ValueError(f"{where}: {field!r} is not a number")
+        raise ValueError(f"{where}: {field[:60]!r} is not a number")
     value = float(field)
     if not math.isfinite(value):
         raise ValueError(f"{where}: {field!r} is not finite")

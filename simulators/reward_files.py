@@ -6,13 +6,14 @@ among them; of a Parquet file with its row, counted from 1.
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from simulators.reading import listed, read_parquet, split_fields, text_lines
 
 __all__ = ["TableFormat", "read_rewards"]
 
@@ -58,16 +59,12 @@ def _read_csv(
 ) -> tuple[list[str], NDArray[np.float64]]:
     if len(delimiter) != 1:
         raise ValueError(f"delimiter: {delimiter!r} is not one character")
-    try:
-        # Old Macintosh line ends apart, this reads what spreadsheets write; utf-8-sig drops their byte-order mark.
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: byte {error.start + 1}: not UTF-8 text") from None
+    lines = text_lines(file)
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
         raise ValueError(f"{file}: holds no line")
-    first = _fields(lines[0], delimiter)
+    first = _fields(lines[0], delimiter, f"{file}: line 1")
     if header is None:
         header = all(_number(field) is None for field in first)
     names = [field.strip() for field in first] if header else [str(i + 1) for i in range(len(first))]
@@ -76,7 +73,8 @@ def _read_csv(
     if len(values) == 0:
         raise ValueError(f"{file}: holds a header and no line of numbers")
     for row, line in enumerate(lines[header:]):
-        fields, number = _fields(line, delimiter), row + 1 + header
+        number = row + 1 + header
+        fields = _fields(line, delimiter, f"{file}: line {number}")
         if len(fields) != len(names):
             raise ValueError(f"{file}: line {number}: {len(fields)} columns where {len(names)} are expected")
         for k, position in enumerate(positions):
@@ -85,43 +83,40 @@ def _read_csv(
             if value is None or not math.isfinite(value) or (wanted == _WHOLE and not _is_whole(value)):
                 shown = repr(fields[position]) if fields[position].strip() else "empty"
                 name = f" ({names[position]})" if header else ""
-                raise ValueError(f"{file}: line {number}, column {position + 1}{name}: {shown} is no {wanted}")
+                raise ValueError(f"{file}: line {number}, column {position + 1}{name}: {shown[:60]} is no {wanted}")
             values[row, k] = value
     return [names[position] for position in positions], values
 
 
 def _read_parquet(file: Path, columns: list[str] | None, whole: str | None) -> tuple[list[str], NDArray[np.float64]]:
     import pyarrow as pa
-    from pyarrow import parquet
 
-    with open(file, "rb") as stream:
-        try:
-            table = parquet.read_table(stream)
-        except pa.ArrowInvalid as error:
-            raise ValueError(f"{file}: no Parquet file: {error}") from None
-    positions = _positions(file, table.column_names, columns)
+    names, table = read_parquet(file, lambda name: columns is None or name in columns)
+    positions = _positions(file, names, columns)
     values = np.empty((table.num_rows, len(positions)))
     if values.size == 0:
         raise ValueError(f"{file}: holds no row or no column")
     for k, position in enumerate(positions):
-        name, column = table.column_names[position], table.column(position)
+        name = names[position]
+        column = table.column(position if columns is None else name)
         if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-            raise ValueError(f"{file}: column {position + 1} ({name}) holds {column.type}, no numbers")
+            kind = getattr(column.type, "value_type", column.type)
+            raise ValueError(f"{file}: column {position + 1} ({name}) holds {kind}, no numbers")
         values[:, k] = column.cast(pa.float64(), safe=False).to_numpy()  # null becomes NaN
     wrong = ~np.isfinite(values)
     for k, position in enumerate(positions):
-        if table.column_names[position] == whole:
+        if names[position] == whole:
             wrong[:, k] |= (values[:, k] < 0) | (values[:, k] != np.floor(values[:, k]))
     if wrong.any():
         row, k = (int(i) for i in np.argwhere(wrong)[0])
-        name, value = table.column_names[positions[k]], values[row, k]
+        name, value = names[positions[k]], values[row, k]
         shown, wanted = "missing" if math.isnan(value) else f"{value:g}", _WHOLE if name == whole else _FINITE
         raise ValueError(f"{file}: row {row + 1}, column {positions[k] + 1} ({name}): {shown} is no {wanted}")
-    return [table.column_names[position] for position in positions], values
+    return [names[position] for position in positions], values
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [""]) if line else [""]
+def _fields(line: str, delimiter: str, where: str) -> list[str]:
+    return split_fields(line, delimiter, where) or [""]
 
 
 def _number(text: str) -> float | None:
@@ -146,5 +141,5 @@ def _positions(file: Path, names: list[str], columns: list[str] | None) -> list[
     for name in columns:
         if names.count(name) != 1:
             count = "no column" if name not in names else "more than one column"
-            raise ValueError(f"{file}: {count} {name!r} among {', '.join(names)}")
+            raise ValueError(f"{file}: {count} {name!r} among {listed(names)}")
     return [names.index(name) for name in columns]

@@ -6,19 +6,15 @@ compressed by gzip or zstd, which is seen from the content. A bad value is repor
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulators.page_ids import dense_page_ids, encode_with_arrow
+from simulators.reading import ArrayFile, bounded_lines, decompressed, listed, split_fields
 
 __all__ = ["TraceFormat", "read_page_ids"]
 
@@ -76,24 +72,18 @@ def read_page_ids(
 
 
 def _read_npz(file: Path, column: str | int | None) -> tuple[NDArray[np.uint32], NDArray[Any]]:
-    import zipfile
-
-    try:
-        with open(file, "rb") as stream:
-            loaded = np.load(stream, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                array = loaded
-            else:
-                names = list(loaded.files)
-                key = column if column is not None else "requests" if "requests" in names else None
-                if key is None and len(names) == 1:
-                    key = names[0]
-                if key not in names:
-                    wanted = "choose one with column=" if key is None else f"there is no {key!r}"
-                    raise ValueError(f"holds the arrays {', '.join(names) or '(none)'}: {wanted}")
-                array = loaded[key]
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
-        raise ValueError(f"{file}: {error}") from None
+    arrays = ArrayFile(file)
+    if not arrays.is_archive:
+        array = arrays.read()
+    else:
+        names = arrays.names
+        key = column if column is not None else "requests" if "requests" in names else None
+        if key is None and len(names) == 1:
+            key = names[0]
+        if not isinstance(key, str) or key not in names:
+            wanted = "choose one with column=" if key is None else f"there is no {key!r}"
+            raise ValueError(f"{file}: holds the arrays {listed(names) or '(none)'}: {wanted}")
+        array = arrays.read(key)
     try:
         return dense_page_ids(array)
     except ValueError as error:
@@ -101,7 +91,7 @@ def _read_npz(file: Path, column: str | int | None) -> tuple[NDArray[np.uint32],
 
 
 def _read_oracle_general(file: Path) -> tuple[NDArray[np.uint32], NDArray[Any]]:
-    with _decompressed(file) as stream:
+    with decompressed(file) as stream:
         content = stream.read()
     size = _ORACLE_GENERAL.itemsize
     if len(content) % size:
@@ -109,49 +99,6 @@ def _read_oracle_general(file: Path) -> tuple[NDArray[np.uint32], NDArray[Any]]:
             f"{file}: record {len(content) // size + 1} is cut: {len(content)} bytes are no multiple of {size}"
         )
     return dense_page_ids(np.frombuffer(content, dtype=_ORACLE_GENERAL)["id"])
-
-
-@contextmanager
-def _decompressed(file: Path) -> Iterator[IO[bytes]]:
-    """The file's bytes, decompressed; a cut or corrupt archive is a ``ValueError`` that names the file."""
-    with open(file, "rb") as raw:
-        magic = raw.read(4)
-    try:
-        if magic[:2] == b"\x1f\x8b":
-            with gzip.open(file, "rb") as stream:
-                yield stream  # type: ignore[misc]
-        elif magic == b"\x28\xb5\x2f\xfd":
-            import pyarrow as pa
-
-            with (
-                pa.OSFile(str(file), "rb") as compressed,
-                pa.CompressedInputStream(compressed, "zstd") as stream,
-            ):
-                yield io.BufferedReader(_Readable(stream), 1 << 20)
-        else:
-            with open(file, "rb") as stream:
-                yield stream
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{file}: the gzip archive is cut or corrupt: {error}") from None
-    except OSError as error:
-        if magic == b"\x28\xb5\x2f\xfd" and error.errno is None:
-            raise ValueError(f"{file}: the zstd archive is cut or corrupt: {error}") from None
-        raise
-
-
-class _Readable(io.RawIOBase):
-    """An Arrow stream as Python's raw stream."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        chunk = self._stream.read(len(buffer))
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
 
 
 class _Text:
@@ -186,7 +133,7 @@ class _Text:
         names = [f"column {position}" for position in range(self.width)]
         name = names[self.position]
         try:
-            with _decompressed(self.file) as stream:
+            with decompressed(self.file) as stream:
                 table = arrow_csv.read_csv(
                     stream,
                     arrow_csv.ReadOptions(column_names=names, skip_rows=int(self.header)),
@@ -236,8 +183,8 @@ class _Text:
 
     def _rows(self, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
         """Line numbers, counted from 1, and the fields of each line."""
-        with _decompressed(self.file) as stream:
-            for line, raw in enumerate(stream, start=1):
+        with decompressed(self.file) as stream:
+            for line, raw in enumerate(bounded_lines(stream, self.file), start=1):
                 if line <= skip:
                     continue
                 try:
@@ -245,21 +192,21 @@ class _Text:
                 except UnicodeDecodeError as error:
                     raise ValueError(f"{self.file}: line {line}, byte {error.start + 1}: not UTF-8 text") from None
                 text = text.rstrip("\r\n")
-                yield line, next(csv.reader([text], delimiter=self.delimiter), []) if text else []
+                yield line, split_fields(text, self.delimiter, f"{self.file}: line {line}") if text else []
 
     def _position(self, first: list[str], column: str | int | None) -> int:
         """Index of the id's column."""
-        listed = ", ".join(first)
+        shown = listed(first)
         if isinstance(column, str):
             if column not in first:
-                raise ValueError(f"{self.file}: line 1: no column {column!r} among {listed or '(an empty line)'}")
+                raise ValueError(f"{self.file}: line 1: no column {column!r} among {shown or '(an empty line)'}")
             return first.index(column)
         if isinstance(column, int):
             if column > max(1, len(first)):
                 raise ValueError(f"{self.file}: column {column} of a file with {len(first)} columns")
             return column - 1
         if len(first) > 1:
-            raise ValueError(f"{self.file}: has {len(first)} columns ({listed}); choose one with column=")
+            raise ValueError(f"{self.file}: has {len(first)} columns ({shown}); choose one with column=")
         return 0
 
     def _has_header(self, rows: list[list[str]], column: str | int | None, header: bool | None) -> bool:

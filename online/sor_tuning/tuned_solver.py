@@ -203,7 +203,7 @@ class TunedSolver:
             if any(part.shape != (len(self.names),) for part in parts):
                 raise ValueError("the configurations are of another number")
             self._play.load_json(json.dumps(saved["learner"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"load_json: no state of this solver: {error}") from None
         self._counts, self._costs, self._iterations = parts
 

@@ -6,7 +6,6 @@ and a cost, the price to win.
 
 from __future__ import annotations
 
-import csv
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +20,7 @@ from algos.knapsack import ResponseCurve, response_curve
 from algos.responses import LINEAR
 from simulators.auctions.evaluation import curve_points
 from simulators.auctions.market import ChannelResponses, Market
+from simulators.reading import csv_rows
 
 __all__ = ["FiniteChannel", "read_finite_market", "synthetic_market"]
 
@@ -155,34 +155,42 @@ def read_finite_market(path: str | Path, instance: int = 0, *, loss: float = 0.0
         With the line and the column of the first bad number.
     """
     rows: dict[str, dict[str, tuple[float, list[float], list[float]]]] = {}
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ()) and name not in _OPTIONAL]
-        if missing:
-            raise ValueError(f"{path}: line 1: no column {missing[0]!r}")
-        for row in reader:
-            if row.get("instance") not in (None, str(instance)):
-                continue
-            prob, value, cost = (_cell(path, reader.line_num, row, name) for name in ("prob", "value", "cost"))
-            realisations = rows.setdefault(row["channel"], {})
-            known = realisations.setdefault(row["realisation"], (prob, [], []))
-            if known[0] != prob:
-                raise ValueError(f"{path}: line {reader.line_num}, column prob: {prob} differs from {known[0]} above")
-            known[1].append(value)
-            known[2].append(cost)
+    lines = csv_rows(path)
+    _, header = next(lines, (0, []))
+    missing = [name for name in _COLUMNS if name not in header and name not in _OPTIONAL]
+    if missing:
+        raise ValueError(f"{path}: line 1: no column {missing[0]!r}")
+    for line, fields in lines:
+        if not fields:
+            continue
+        if len(fields) != len(header):
+            raise ValueError(f"{path}: line {line}: {len(fields)} values for {len(header)} columns")
+        row = dict(zip(header, fields, strict=True))
+        if row.get("instance") not in (None, str(instance)):
+            continue
+        prob, value, cost = (_cell(path, line, row, name) for name in ("prob", "value", "cost"))
+        realisations = rows.setdefault(row["channel"], {})
+        known = realisations.setdefault(row["realisation"], (prob, [], []))
+        if known[0] != prob:
+            raise ValueError(f"{path}: line {line}, column prob: {prob} differs from {known[0]} above")
+        known[1].append(value)
+        known[2].append(cost)
     if not rows:
         raise ValueError(f"{path}: no rows of instance {instance}")
-    return Market(
-        {
-            _name(channel): FiniteChannel(
-                np.array([prob for prob, _, _ in realisations.values()]),
-                tuple(np.array(values) for _, values, _ in realisations.values()),
-                tuple(np.array(costs) for _, _, costs in realisations.values()),
-                loss=loss,
-            )
-            for channel, realisations in rows.items()
-        }
-    )
+    try:
+        return Market(
+            {
+                _name(channel): FiniteChannel(
+                    np.array([prob for prob, _, _ in realisations.values()]),
+                    tuple(np.array(values) for _, values, _ in realisations.values()),
+                    tuple(np.array(costs) for _, _, costs in realisations.values()),
+                    loss=loss,
+                )
+                for channel, realisations in rows.items()
+            }
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 _OPTIONAL = ("instance", "auction")
@@ -192,11 +200,11 @@ def _name(channel: str) -> str:
     return f"channel {int(channel) + 1}" if channel.isdecimal() else channel
 
 
-def _cell(path: str | Path, line: int, row: dict[str, Any], name: str) -> float:
+def _cell(path: str | Path, line: int, row: dict[str, str], name: str) -> float:
     try:
         number = float(row[name])
-    except (TypeError, ValueError):
+    except ValueError:
         number = -1.0
     if not (number >= 0 and np.isfinite(number)):
-        raise ValueError(f"{path}: line {line}, column {name}: {row[name]!r} is not a finite number >= 0")
+        raise ValueError(f"{path}: line {line}, column {name}: {row[name][:60]!r} is not a finite number >= 0")
     return number

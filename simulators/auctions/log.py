@@ -19,6 +19,7 @@ from algos.contracts import description, read_only
 from algos.knapsack import ResponseCurve, response_curve, slot_increments
 from simulators.auctions.market import ChannelResponses, Market
 from simulators.auctions.points import items_of_periods, period_responses
+from simulators.reading import bounded_lines, decompressed, listed, read_parquet, split_fields
 
 __all__ = ["AuctionLog", "Layout", "LoggedChannel"]
 
@@ -32,6 +33,19 @@ _BAT = {
     "period": "period",
     "bin": "contact_price_bin",
 }
+_READ = frozenset(
+    {
+        "value",
+        "cost",
+        "channel",
+        "period",
+        "deliveryPeriodIndex",
+        "timeStepIndex",
+        *_AUCTIONNET.values(),
+        *_BAT.values(),
+    }
+)
+_MOST_COLUMNS = 10_000
 
 
 @description
@@ -159,7 +173,7 @@ class AuctionLog:
             When a column is missing, or with the line and the column of the first number that is negative, not finite
             or no number.
         """
-        table = _read_table(Path(path))
+        table = _read_table(Path(path), channel)
         kind = _layout(path, list(table.columns)) if layout == "auto" else layout
         columns = {"plain": {"value": "value", "cost": "cost"}, "auctionnet": _AUCTIONNET, "bat": _BAT}[kind]
         for name in (columns["value"], columns["cost"], *([channel] if channel else [])):
@@ -194,18 +208,26 @@ class AuctionLog:
         )
 
 
-def _read_table(path: Path) -> Any:
+def _read_table(path: Path, channel: str | None) -> Any:
     import pandas as pd
 
     if path.suffix == ".parquet":
-        return pd.read_parquet(path)
+        return read_parquet(path, lambda name: name in _READ or name == channel)[1].to_pandas()
+    # Line by line first: pandas takes minutes for a million columns.
     try:
-        with warnings.catch_warnings():
+        with decompressed(path) as stream:
+            first = next(bounded_lines(stream, path), b"").decode("utf-8-sig")
+        header = split_fields(first.rstrip("\r\n"), ",", f"{path}: line 1")
+        if len(header) > _MOST_COLUMNS:
+            raise ValueError(f"{path}: line 1: {len(header)} columns are more than {_MOST_COLUMNS}")
+        with decompressed(path) as stream, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # more numbers in a row than names in the header
-            return pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
+            return pd.read_csv(stream, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
     except pd.errors.ParserWarning:
         raise ValueError(f"{path}: line 2: more columns than the header names") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, EOFError) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text: {error}") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{path}: {str(error).strip()}") from None
 
 
@@ -215,22 +237,30 @@ def _layout(path: str | Path, columns: list[str]) -> Layout:
     if "leastWinningCost" in columns:
         return "auctionnet"
     if "value" not in columns or "cost" not in columns:
-        raise ValueError(f"{path}: line 1: needs the columns 'value' and 'cost'; found {', '.join(columns)}")
+        raise ValueError(f"{path}: line 1: needs the columns 'value' and 'cost'; found {listed(columns)}")
     return "plain"
 
 
 def _numbers(path: str | Path, table: Any, name: str, *, whole: bool = False) -> NDArray[Any]:
     import pandas as pd
 
-    numbers = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
+    column = table[name]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     fine = np.isfinite(numbers) & (numbers >= 0)
     if whole:
         fine &= numbers == np.floor(numbers)
     if not fine.all():
         row = int(np.argmin(fine))
         kind = "whole number" if whole else "finite number"
-        raise ValueError(f"{path}: line {row + 2}, column {name}: {table[name].iloc[row]!r} is not a {kind} >= 0")
+        raise ValueError(f"{path}: line {row + 2}, column {name}: {_shown(table[name].iloc[row])} is not a {kind} >= 0")
     return numbers.astype(np.int64) if whole else numbers
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _periods(path: str | Path, table: Any, kind: Layout) -> NDArray[np.int64]:

@@ -5,9 +5,7 @@ Scales are declared, and rows are brought to norm 1 one by one: nothing is read 
 
 from __future__ import annotations
 
-import csv
 import math
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +15,9 @@ from numpy.typing import NDArray
 
 from simulators.erm.linear_models import LinearModelRisk, unit_rows
 from simulators.erm.losses import Loss
+from simulators.reading import ArrayFile, csv_rows, listed
 
 __all__ = ["LabelledTable", "read_labelled_table"]
-
-_MOST_BYTES = 2**33  # of the arrays in a compressed file
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,21 +91,20 @@ def read_labelled_table(path: str | Path, label: str) -> LabelledTable:
     source = Path(path)
     if source.suffix.lower() == ".npz":
         return _read_arrays(source, label)
-    with source.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file)
-        header = next(reader, None)
-        if header is None:
-            raise ValueError(f"{source}: is empty")
-        if label not in header:
-            raise ValueError(f"{source}: line 1: no column {label!r}; there are {', '.join(header)}")
-        place = header.index(label)
-        rows: list[list[float]] = []
-        labels: list[str] = []
-        for row in reader:
-            if len(row) != len(header):
-                raise ValueError(f"{source}: line {reader.line_num}: {len(row)} values for {len(header)} columns")
-            labels.append(row[place])
-            rows.append([_number(source, reader.line_num, header[j], row[j]) for j in range(len(row)) if j != place])
+    lines = csv_rows(source)
+    _, header = next(lines, (0, None))
+    if header is None:
+        raise ValueError(f"{source}: is empty")
+    if label not in header:
+        raise ValueError(f"{source}: line 1: no column {label!r}; there are {listed(header)}")
+    place = header.index(label)
+    rows: list[list[float]] = []
+    labels: list[str] = []
+    for line, row in lines:
+        if len(row) != len(header):
+            raise ValueError(f"{source}: line {line}: {len(row)} values for {len(header)} columns")
+        labels.append(row[place])
+        rows.append([_number(source, line, header[j], row[j]) for j in range(len(row)) if j != place])
     if not rows or len(header) < 2:
         raise ValueError(f"{source}: no records with features")
     names = tuple(name for j, name in enumerate(header) if j != place)
@@ -116,21 +112,11 @@ def read_labelled_table(path: str | Path, label: str) -> LabelledTable:
 
 
 def _read_arrays(source: Path, label: str) -> LabelledTable:
-    try:
-        with zipfile.ZipFile(source) as archive:  # sizes are declared in the file, before anything is unpacked
-            size = sum(member.file_size for member in archive.infolist())
-    except zipfile.BadZipFile:
-        raise ValueError(f"{source}: is not an NPZ file") from None
-    if size > _MOST_BYTES:
-        raise ValueError(f"{source}: holds {size} bytes, above {_MOST_BYTES}")
-    with np.load(source, allow_pickle=False) as data:
-        for name in ("X", label):
-            if name not in data:
-                raise ValueError(f"{source}: no array {name!r}; there are {', '.join(data.files)}")
-        try:
-            features, labels = np.asarray(data["X"]), np.asarray(data[label])
-        except ValueError as error:  # arrays of objects
-            raise ValueError(f"{source}: {error}") from None
+    arrays = ArrayFile(source)
+    for name in ("X", label):
+        if name not in arrays.names:
+            raise ValueError(f"{source}: no array {name!r}; there are {listed(arrays.names) or '(none)'}")
+    features, labels = arrays.read("X"), arrays.read(label)
     if features.ndim != 2 or features.dtype.kind not in "fiub" or 0 in features.shape:
         raise ValueError(f"{source}: X: must be a matrix of numbers, got shape {features.shape}, {features.dtype}")
     if labels.shape != (len(features),):
@@ -149,7 +135,7 @@ def _number(path: Path, line: int, column: str, text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{path}: line {line}, column {column}: {text!r} is not a finite number")
+        raise ValueError(f"{path}: line {line}, column {column}: {text[:60]!r} is not a finite number")
     return value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,9 @@ from pydantic import Field, PlainValidator
 from algos.contracts import check_generator, description
 from algos.linear_solvers import LinearSystem, estimate_jacobi_radius, is_consistently_ordered
 from algos.linear_solvers.system import as_rows
+from simulators.linear_systems.matrix_market import read_matrix_market
 from simulators.linear_systems.targets import truncated_normal
+from simulators.reading import csv_rows
 
 __all__ = ["ListedSystems", "MatrixMarketFolder", "ShiftedSystems"]
 
@@ -160,9 +161,9 @@ class MatrixMarketFolder(ListedSystems):
         systems = []
         for path in matrices:
             try:
-                A = as_rows(_read(path))
+                A = as_rows(read_matrix_market(path))
             except ValueError as error:
-                raise ValueError(f"{path}: {error}") from None
+                raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
             n = A.shape[0]
             b, x0 = (_vector(place / f"{path.stem}{ending}.mtx", n) for ending in ("_b", "_x0"))
             systems.append(LinearSystem(A, np.ones(n) if b is None else b, contexts.get(path.stem, 0.0), x0))
@@ -170,25 +171,11 @@ class MatrixMarketFolder(ListedSystems):
         self.has_contexts = bool(contexts)
 
 
-def _read(path: Path) -> Any:
-    from scipy.io import mmread
-
-    try:
-        found = mmread(path)
-    except (ValueError, OSError, TypeError, OverflowError) as error:
-        raise ValueError(f"{path}: {error}") from None
-    if np.iscomplexobj(found.data if hasattr(found, "tocsr") else found):
-        raise ValueError(f"{path}: has complex entries; real ones are needed")
-    return found
-
-
 def _vector(path: Path, n: int) -> NDArray[np.float64] | None:
     if not path.exists():
         return None
-    found = _read(path)
+    found = read_matrix_market(path, n)
     vector = np.asarray(found.todense() if hasattr(found, "tocsr") else found, dtype=np.float64).ravel()
-    if vector.shape != (n,):
-        raise ValueError(f"{path}: has {vector.size} entries, the matrix {n} rows")
     if not np.isfinite(vector).all():
         raise ValueError(f"{path}: entry {int(np.argmax(~np.isfinite(vector)))} is not finite")
     return vector
@@ -198,23 +185,22 @@ def _contexts(path: Path, names: list[str]) -> dict[str, float]:
     if not path.exists():
         return {}
     found: dict[str, float] = {}
-    with path.open(newline="") as lines:
-        reader = csv.reader(lines)
-        if next(reader, None) != ["system", "context"]:
-            raise ValueError(f"{path}: line 1: the header must be system,context")
-        for row in reader:
-            where = f"{path}: line {reader.line_num}"
-            if len(row) != 2:
-                raise ValueError(f"{where}: has {len(row)} columns, not 2")
-            if row[0] not in names:
-                raise ValueError(f"{where}, column 1: there is no matrix {row[0]}.mtx")
-            try:
-                value = float(row[1])
-            except ValueError:
-                raise ValueError(f"{where}, column 2: {row[1]!r} is not a number") from None
-            if not math.isfinite(value):
-                raise ValueError(f"{where}, column 2: {row[1]} is not finite")
-            found[row[0]] = value
+    rows = csv_rows(path)
+    if next(rows, (1, []))[1] != ["system", "context"]:
+        raise ValueError(f"{path}: line 1: the header must be system,context")
+    for line, row in rows:
+        where = f"{path}: line {line}"
+        if len(row) != 2:
+            raise ValueError(f"{where}: has {len(row)} columns, not 2")
+        if row[0] not in names:
+            raise ValueError(f"{where}, column 1: there is no matrix {row[0]}.mtx")
+        try:
+            value = float(row[1])
+        except ValueError:
+            raise ValueError(f"{where}, column 2: {row[1]!r} is not a number") from None
+        if not math.isfinite(value):
+            raise ValueError(f"{where}, column 2: {row[1]} is not finite")
+        found[row[0]] = value
     missing = [name for name in names if name not in found]
     if missing:
         raise ValueError(f"{path}: no context for {missing[0]}")

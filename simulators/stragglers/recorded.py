@@ -5,18 +5,17 @@ A bad value of a text file is reported with its line and column, counted from 1;
 
 from __future__ import annotations
 
-import csv
 import math
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any
-from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic import Field, PlainSerializer, PlainValidator
 
 from algos.contracts import Count, NonNegative, Probability, description, read_only
+from simulators.reading import ArrayFile, listed, split_fields, text_lines
 from simulators.stragglers.cluster import Answers, ClusterModel, Load
 
 __all__ = ["BlockBootstrap", "DelayTrace", "lambda_like_trace", "read_delays"]
@@ -216,11 +215,10 @@ def read_delays(
         return table
     if len(delimiter) != 1:
         raise ValueError(f"delimiter: {delimiter!r} is not one character")
-    try:
-        lines = file.read_text(encoding="utf-8-sig").rstrip().splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: byte {error.start + 1}: not UTF-8 text") from None
-    rows = [next(csv.reader([line], delimiter=delimiter), []) for line in lines]
+    lines = text_lines(file)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    rows = [split_fields(line, delimiter, f"{file}: line {number}") for number, line in enumerate(lines, start=1)]
     skip = int(bool(rows) and (header if header is not None else all(_number(field) is None for field in rows[0])))
     if len(rows) <= skip:
         raise ValueError(f"{file}: holds no round")
@@ -235,7 +233,7 @@ def read_delays(
             if not field.strip():
                 raise ValueError(f"{where}: the time is missing")
             if value is None or math.isnan(value):
-                raise ValueError(f"{where}: {field!r} is not a number")
+                raise ValueError(f"{where}: {field[:60]!r} is not a number")
             if not value > 0:
                 raise ValueError(f"{where}: {field!r} is not a time > 0")
             found[place, column] = value
@@ -243,23 +241,18 @@ def read_delays(
 
 
 def _read_array(file: Path, name: str | None) -> NDArray[np.float64]:
-    try:
-        held: Any = np.load(file, allow_pickle=False)
-    except (ValueError, BadZipFile, EOFError) as error:
-        raise ValueError(f"{file}: is no NumPy file of numbers ({error})") from None
-    if isinstance(held, np.ndarray):
-        table: ArrayLike = held
+    arrays = ArrayFile(file)
+    if not arrays.is_archive:
+        given = arrays.read()
     else:
-        with held:
-            if name is None:
-                matrices = [key for key in held.files if held[key].ndim == 2]
-                if len(matrices) != 1:
-                    raise ValueError(f"{file}: array: name one of {', '.join(matrices) or 'no matrices'}")
-                name = matrices[0]
-            if name not in held.files:
-                raise ValueError(f"{file}: array: {name!r} is not one of {', '.join(held.files)}")
-            table = held[name]
-    given = np.asarray(table)
+        if name is None:
+            matrices = [key for key in arrays.names if len(arrays.shape(key)) == 2]
+            if len(matrices) != 1:
+                raise ValueError(f"{file}: array: name one of {listed(matrices) or 'no matrices'}")
+            name = matrices[0]
+        if name not in arrays.names:
+            raise ValueError(f"{file}: array: {name!r} is not one of {listed(arrays.names)}")
+        given = arrays.read(name)
     if given.ndim != 2 or given.size == 0 or given.dtype.kind not in "iuf":
         raise ValueError(f"{file}: must hold a matrix of numbers, a row a round, got shape {given.shape}")
     return np.ascontiguousarray(given, dtype=np.float64)

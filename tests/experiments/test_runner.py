@@ -9,8 +9,9 @@ import pytest
 
 from experiments import registry
 from experiments.runner import results, run_experiments, verify
-from experiments.store import Store, locked
+from experiments.store import Store
 from experiments.trace_comparison import TraceComparison
+from experiments.whole_files import locked
 from simulators import Trace
 from tests.experiments.counting import Counting
 

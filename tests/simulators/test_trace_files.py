@@ -193,7 +193,7 @@ def test_bad_files_are_one_clear_line(tmp_path, name, content, options, message)
         ({"a": [1], "b": [2]}, "c", "there is no 'c'"),
         ({"a": [1.0, np.nan]}, None, "id nan at index 1"),
         ({"a": [[1, 2]]}, None, "not one-dimensional"),
-        ({"a": np.array([1, "x", None], dtype=object)}, None, "allow_pickle"),
+        ({"a": np.array([1, "x", None], dtype=object)}, None, "holds objects"),
         ({"a": np.zeros(0, np.int64)}, None, "holds no request"),
     ],
 )
