@@ -1,0 +1,129 @@
+"""The gallery: all figures of all registered experiments, each with the command that makes it.
+
+Experiments take minutes, so the figures come from stored runs: ``python -m website.gallery`` (``make gallery``) runs
+every experiment at quick scale into ``.docs-cache/runs``, resuming where it was stopped. A build without them runs the
+experiments that take seconds itself, and says which are missing. A run of an older source is shown as what it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from experiments import registry
+from experiments.plots import render
+from experiments.provenance import source_digest
+from experiments.report import Findings, findings
+from experiments.runner import run_experiments
+from experiments.store import Store
+from website.figures import CACHE
+
+__all__ = ["files", "run_all"]
+
+RUNS = CACHE / "runs"
+SECONDS: tuple[str, ...] = ()
+"""The experiments that a build runs by itself when there is no stored run."""
+
+
+def files() -> Iterator[tuple[str, str | bytes]]:
+    """The page, and the figures it shows."""
+    parts, missing = [], []
+    for name in registry.experiment_names():
+        store = _stored(name)
+        if store is None and name in SECONDS:
+            store = run_experiments([registry.experiment(name)], RUNS / name)
+        if store is None:
+            missing.append(name)
+            continue
+        (found,) = findings(store)
+        for shown in found.figures:
+            yield _address(name, shown.name), render(shown.figure, "svg")
+        parts.append(_section(found, store))
+    yield "gallery.md", "\n".join([_start(missing), *parts, *map(_missing, missing)])
+
+
+def run_all() -> None:
+    """Run every experiment at quick scale, each into a folder of its own; results of an older source are deleted."""
+    for name in registry.experiment_names():
+        folder, begun = RUNS / name, time.monotonic()
+        if _source(folder) not in (None, source_digest()):
+            shutil.rmtree(folder)
+        command = [sys.executable, "-m", "experiments.commands", "run", name, "--scale", "quick", "--out", str(folder)]
+        # A process for each: what one experiment has compiled does not burden the next.
+        code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
+        print(f"{name}: {'done' if code == 0 else f'exit code {code}'} in {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def _source(folder: Path) -> str | None:
+    try:
+        return str(Store(folder).manifest["source"])
+    except ValueError:
+        return None
+
+
+def _stored(name: str) -> Store | None:
+    """The stored run of an experiment, if all its cells are there."""
+    if _source(RUNS / name) is None:
+        return None
+    store = Store(RUNS / name)
+    cells = registry.experiment(name).cells(store.manifest["scale"])
+    return store if all(store.find(name, cell) for cell in cells) else None
+
+
+def _address(experiment: str, figure: str) -> str:
+    return f"gallery/{experiment}-{figure}.svg"
+
+
+def _start(missing: list[str]) -> str:
+    shown = len(registry.experiment_names()) - len(missing)
+    text = (
+        "# Gallery\n\nThe figures of the experiments, as `regretlab report` draws them, with the commands that make them. "
+        "They are at the scale that is named: `quick` is meant to take minutes on two cores and has few replications; "
+        "`--scale paper` is what one would publish.\n\n"
+        f"{shown} of {shown + len(missing)} experiments were at hand when these pages were built."
+    )
+    return text + (" The others are listed at the end; `make gallery` runs them.\n" if missing else "\n")
+
+
+def _section(found: Findings, store: Store) -> str:
+    experiment, manifest = found.experiment, store.manifest
+    verdicts = [claim.verdict for claim in found.claims]
+    counted = ", ".join(f"{verdicts.count(each)} {each}" for each in ("holds", "fails", "undecided") if each in verdicts)
+    older = "" if manifest["source"] == source_digest() else " The library has changed since this run."
+    parts = [
+        f"## {experiment.name} {{ #{experiment.name} }}\n",
+        f"{experiment.question} ({experiment.source})\n",
+        f"Scale {manifest['scale']}, seed {manifest['seed']}, {found.cells} cells. Claims: {counted or 'none'}.{older}\n",
+    ]
+    commands = "\n".join(f"$ {command}" for command in found.commands)
+    for shown in found.figures:
+        parts.append(
+            f'<figure markdown="span">\n![{experiment.name}: {shown.name}]({_address(experiment.name, shown.name)})'
+            f"{{ loading=lazy }}\n<figcaption>{_text(shown.caption)}</figcaption>\n</figure>\n\n```console\n{commands}\n```\n"
+        )
+    return "\n".join(parts)
+
+
+def _missing(name: str) -> str:
+    experiment = registry.experiment(name)
+    return (
+        f"## {name} {{ #{name} }}\n\n{experiment.question} ({experiment.source})\n\n"
+        "Not run for these pages: it takes minutes.\n\n"
+        f"```console\n$ regretlab run {name} --scale quick --seed 0 --out DIR\n$ regretlab report DIR\n```\n"
+    )
+
+
+def _text(caption: str) -> str:
+    """A caption as HTML: code stays code."""
+    from html import escape
+
+    parts = caption.split("`")
+    return "".join(f"<code>{escape(part)}</code>" if place % 2 else escape(part) for place, part in enumerate(parts))
+
+
+if __name__ == "__main__":
+    run_all()
