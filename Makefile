@@ -40,10 +40,11 @@ docs: $(VENV)/.docs
 gallery: $(VENV)/.docs
 	$(BIN)/python -m website.gallery
 
+DIST ?= dist
 package: $(VENV)/.package
-	rm -rf dist
-	$(PIP_PINS) $(BIN)/python -m build
-	$(BIN)/python -m twine check --strict dist/*
+	rm -rf $(DIST)
+	$(PIP_PINS) $(BIN)/python -m build --outdir $(DIST)
+	$(BIN)/python -m twine check --strict $(DIST)/*
 
 clean:
 	rm -rf $(VENV) demo-report build dist site .docs-cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

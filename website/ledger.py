@@ -10,6 +10,7 @@ from pathlib import Path
 
 from algos.guarantees import Guarantee, ledger
 from experiments import registry
+from website import reference
 
 __all__ = ["page"]
 
@@ -75,16 +76,22 @@ def _family(entry: Guarantee) -> str:
 
 
 def _entry(entry: Guarantee) -> str:
-    module = entry.function.__module__
+    path = _paths().get(f"{entry.function.__module__}.{entry.name}", entry.name)
     statement = escape(entry.statement.replace("<=", "≤").replace(">=", "≥"))
     tests = ", ".join(f"<code>{escape(test)}</code>" for test in _tests().get(entry.name, []))
     return (
-        f'<div class="entry"><dt><code>{module}.{entry.name}</code> <span class="tag {entry.kind}">{entry.kind}</span> '
+        f'<div class="entry"><dt><code>{path}</code> <span class="tag {entry.kind}">{entry.kind}</span> '
         f'<span class="tag">{entry.evidence}</span></dt>\n'
         f"<dd>{statement}<br>\n"
         f'<span class="of">Of <code>{escape(entry.algorithm)}</code>. Source: {escape(entry.source)}. '
         f"Checked by {tests or 'no test'}.</span></dd></div>"
     )
+
+
+@functools.cache
+def _paths() -> dict[str, str]:
+    """Where to import a function from, by where it is defined."""
+    return {f"{entry.module}.{entry.name}": entry.path for entry in reference.entries()}
 
 
 @functools.cache

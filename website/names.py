@@ -26,14 +26,16 @@ def linked(page: str, url: str) -> str:
     result, depth, parts = [], Counter[str](), _TOKEN.split(page)
     for place, part in enumerate(parts):
         if place % 2:
-            closing, name = re.match(r"</?\s*([\w-]*)", part).group(0).startswith("</"), _tag(part)
-            depth[name] += (-1 if closing else 1) if name in _NEVER_INSIDE else 0
+            name = _tag(part)
+            depth[name] += (-1 if part.startswith("</") else 1) if name in _NEVER_INSIDE else 0
             result.append(part)
             continue
         in_code = place >= 1 and parts[place - 1] == "<code>" and place + 1 < len(parts) and parts[place + 1] == "</code>"
         address = None
+        if in_code:
+            part = re.sub(r"_(?=\w)", "_<wbr>", part)  # where a long name may break
         if in_code and not any(depth[name] > 0 for name in _NEVER_INSIDE):
-            address = _address(html.unescape(part))
+            address = _address(html.unescape(part.replace("<wbr>", "")))
         if address is None:
             result.append(part)
         else:
