@@ -8,7 +8,7 @@ PIP := $(PIP_PINS) $(BIN)/python -m pip install \
 	--quiet --disable-pip-version-check
 PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-$(if $(CI),ci,default)} $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: demo test quick extended lint clean benchmarks docs gallery package
+.PHONY: demo test quick extended lint clean benchmarks docs gallery screenshots package
 
 demo: $(VENV)/.run
 	rm -rf demo-report
@@ -37,6 +37,9 @@ docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	@echo "documentation: site/index.html"
 
+screenshots: docs
+	$(BIN)/python -m website.screenshots
+
 gallery: $(VENV)/.docs
 	$(BIN)/python -m website.gallery
 
@@ -47,7 +50,7 @@ package: $(VENV)/.package
 	$(BIN)/python -m twine check --strict $(DIST)/*
 
 clean:
-	rm -rf $(VENV) demo-report build dist site .docs-cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-report build dist site site-screenshots .docs-cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.python: Makefile

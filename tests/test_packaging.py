@@ -46,7 +46,14 @@ def test_the_wheel_is_built_from_the_source_distribution_and_works_in_an_empty_e
     with tarfile.open(source) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     assert shipped() <= held
-    assert {"conftest.py", "Makefile", "constraints.txt", "mkdocs.yml", "tests/test_packaging.py", "docs/start.md"} <= held
+    assert {
+        "conftest.py",
+        "Makefile",
+        "constraints.txt",
+        "mkdocs.yml",
+        "tests/test_packaging.py",
+        "docs/start.md",
+    } <= held
 
     home.mkdir()
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

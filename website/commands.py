@@ -37,7 +37,13 @@ def _parameter(parameter: Any) -> str:
     notes = []
     if parameter.required:
         notes.append("required")
-    elif default is not None and default is not False and default != "" and not callable(default) and parameter.nargs != -1:
+    elif (
+        default is not None
+        and default is not False
+        and default != ""
+        and not callable(default)
+        and parameter.nargs != -1
+    ):
         notes.append(f"default {default}")
     help_text = escape(getattr(parameter, "help", None) or "")
     note = f' <span class="of">{escape(", ".join(notes))}</span>' if notes else ""

@@ -92,7 +92,9 @@ def _start(missing: list[str]) -> str:
 def _section(found: Findings, store: Store) -> str:
     experiment, manifest = found.experiment, store.manifest
     verdicts = [claim.verdict for claim in found.claims]
-    counted = ", ".join(f"{verdicts.count(each)} {each}" for each in ("holds", "fails", "undecided") if each in verdicts)
+    counted = ", ".join(
+        f"{verdicts.count(each)} {each}" for each in ("holds", "fails", "undecided") if each in verdicts
+    )
     older = "" if manifest["source"] == source_digest() else " The library has changed since this run."
     parts = [
         f"## {experiment.name} {{ #{experiment.name} }}\n",

@@ -30,7 +30,9 @@ def linked(page: str, url: str) -> str:
             depth[name] += (-1 if part.startswith("</") else 1) if name in _NEVER_INSIDE else 0
             result.append(part)
             continue
-        in_code = place >= 1 and parts[place - 1] == "<code>" and place + 1 < len(parts) and parts[place + 1] == "</code>"
+        in_code = (
+            place >= 1 and parts[place - 1] == "<code>" and place + 1 < len(parts) and parts[place + 1] == "</code>"
+        )
         address = None
         if in_code:
             part = re.sub(r"_(?=\w)", "_<wbr>", part)  # where a long name may break
@@ -67,6 +69,8 @@ def _known() -> dict[str, str]:
     entries = list(reference.entries())
     last = Counter(entry.name for entry in entries)
     known = {entry.name: entry.address for entry in entries if last[entry.name] == 1}
-    return known | {entry.path: entry.address for entry in entries} | {
-        f"{entry.module}.{entry.name}": entry.address for entry in entries
-    }
+    return (
+        known
+        | {entry.path: entry.address for entry in entries}
+        | {f"{entry.module}.{entry.name}": entry.address for entry in entries}
+    )

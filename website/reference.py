@@ -123,7 +123,9 @@ def _is_module(member: griffe.Object | griffe.Alias) -> bool:
     return not member.is_alias and member.is_module
 
 
-def _show(value: griffe.Object | griffe.Alias, path: str, found: dict[str, griffe.Object], shown: dict[str, str]) -> None:
+def _show(
+    value: griffe.Object | griffe.Alias, path: str, found: dict[str, griffe.Object], shown: dict[str, str]
+) -> None:
     """File a name under where it is defined, and keep the shortest way to it."""
     target = value.final_target if value.is_alias else value
     if target.is_module or not target.docstring:

@@ -47,6 +47,8 @@ def main() -> int:
         paths = sorted(path for path in site.rglob("*.html") if path.name != "404.html")
     else:
         paths = [Path(page) if page.endswith(".html") else site / f"{page}.html" for page in chosen.pages]
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        parser.error(f"{', '.join(missing)}: not there; `make docs` builds the site")
     unfit = 0
     with Browser() as browser:
         for path in paths:

@@ -105,8 +105,8 @@ def test_formulas_become_mathml():
 def test_every_command_is_described_with_its_defaults():
     page = commands.page()
     assert "## regretlab private-train\n" in page
-    assert "<code>--seed</code> <span class=\"of\">default 0</span>" in page
-    assert "<code>--cache-size</code> <span class=\"of\">required</span>" in page
+    assert '<code>--seed</code> <span class="of">default 0</span>' in page
+    assert '<code>--cache-size</code> <span class="of">required</span>' in page
 
 
 def test_the_gallery_says_what_was_not_run(tmp_path, monkeypatch):
