@@ -29,21 +29,15 @@ def page() -> str:
 
 
 def _parameter(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
-        name = str(parameter.name).upper()
-    else:
-        name = ", ".join(parameter.opts)
+    argument = parameter.param_type_name == "argument"
+    name = str(parameter.name).upper() if argument else ", ".join(parameter.opts)
     default = parameter.default
+    # 0 is a default to tell; no value, a flag that is off, and an empty list are not.
+    told = default is not None and default is not False and default != "" and not callable(default)
     notes = []
     if parameter.required:
         notes.append("required")
-    elif (
-        default is not None
-        and default is not False
-        and default != ""
-        and not callable(default)
-        and parameter.nargs != -1
-    ):
+    elif told and parameter.nargs != -1:
         notes.append(f"default {default}")
     help_text = escape(getattr(parameter, "help", None) or "")
     note = f' <span class="of">{escape(", ".join(notes))}</span>' if notes else ""

@@ -1,8 +1,8 @@
 """Figures of the texts, drawn by the example above them.
 
 A text shows ``![caption](figures/PAGE-VARIABLE.svg)`` right below a session that ends with VARIABLE, a figure or its
-axes, and imports all that it needs. The session is run, its output compared, and the variable drawn. A figure is kept in
-``.docs-cache`` until its session or the library changes.
+axes, and imports all that it needs. The session is run, its output compared, and the variable drawn. A figure is kept
+in ``.docs-cache`` until its session or the library changes.
 """
 
 from __future__ import annotations

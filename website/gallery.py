@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 from experiments import registry
@@ -79,12 +80,12 @@ def _address(experiment: str, figure: str) -> str:
 
 
 def _start(missing: list[str]) -> str:
-    shown = len(registry.experiment_names()) - len(missing)
+    count = len(registry.experiment_names())
     text = (
-        "# Gallery\n\nThe figures of the experiments, as `regretlab report` draws them, with the commands that make them. "
-        "They are at the scale that is named: `quick` is meant to take minutes on two cores and has few replications; "
-        "`--scale paper` is what one would publish.\n\n"
-        f"{shown} of {shown + len(missing)} experiments were at hand when these pages were built."
+        "# Gallery\n\nThe figures of the experiments, as `regretlab report` draws them, with the commands that make "
+        "them. They are at the scale that is named: `quick` is meant to take minutes on two cores and has few "
+        "replications; `--scale paper` is what one would publish.\n\n"
+        f"{count - len(missing)} of {count} experiments were at hand when these pages were built."
     )
     return text + (" The others are listed at the end; `make gallery` runs them.\n" if missing else "\n")
 
@@ -92,22 +93,21 @@ def _start(missing: list[str]) -> str:
 def _section(found: Findings, store: Store) -> str:
     experiment, manifest = found.experiment, store.manifest
     verdicts = [claim.verdict for claim in found.claims]
-    counted = ", ".join(
-        f"{verdicts.count(each)} {each}" for each in ("holds", "fails", "undecided") if each in verdicts
-    )
+    counts = {each: verdicts.count(each) for each in ("holds", "fails", "undecided")}
+    claims = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "none"
     older = "" if manifest["source"] == source_digest() else " The library has changed since this run."
-    parts = [
-        f"## {experiment.name} {{ #{experiment.name} }}\n",
-        f"{experiment.question} ({experiment.source})\n",
-        f"Scale {manifest['scale']}, seed {manifest['seed']}, {found.cells} cells. Claims: {counted or 'none'}.{older}\n",
-    ]
+    about = (
+        f"## {experiment.name} {{ #{experiment.name} }}\n\n{experiment.question} ({experiment.source})\n\n"
+        f"Scale {manifest['scale']}, seed {manifest['seed']}, {found.cells} cells. Claims: {claims}.{older}\n"
+    )
     commands = "\n".join(f"$ {command}" for command in found.commands)
-    for shown in found.figures:
-        parts.append(
-            f'<figure markdown="span">\n![{experiment.name}: {shown.name}]({_address(experiment.name, shown.name)})'
-            f"{{ loading=lazy }}\n<figcaption>{_text(shown.caption)}</figcaption>\n</figure>\n\n```console\n{commands}\n```\n"
-        )
-    return "\n".join(parts)
+    shown = (
+        '<figure markdown="span">\n'
+        f"![{experiment.name}: {figure.name}]({_address(experiment.name, figure.name)}){{ loading=lazy }}\n"
+        f"<figcaption>{_text(figure.caption)}</figcaption>\n</figure>\n\n```console\n{commands}\n```\n"
+        for figure in found.figures
+    )
+    return "\n".join([about, *shown])
 
 
 def _missing(name: str) -> str:
@@ -121,8 +121,6 @@ def _missing(name: str) -> str:
 
 def _text(caption: str) -> str:
     """A caption as HTML: code stays code."""
-    from html import escape
-
     parts = caption.split("`")
     return "".join(f"<code>{escape(part)}</code>" if place % 2 else escape(part) for place, part in enumerate(parts))
 

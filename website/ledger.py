@@ -48,8 +48,8 @@ def page() -> str:
     parts = [
         "# The ledger of guarantees\n",
         f"{len(found)} theorems whose statement can be computed, each a function: call it with the quantities of the "
-        "theorem. `regretlab guarantees` prints the same in a terminal. Every entry has a property-based test that calls "
-        "it; a test fails when one has none.\n",
+        "theorem. `regretlab guarantees` prints the same in a terminal. Every entry has a property-based test that "
+        "calls it; a test fails when one has none.\n",
         "A ledger is worth what its sources are worth, so each entry says where we have the statement from.\n",
         _counted("kind", "means", _KIND, kinds),
         _counted("evidence", "means", _EVIDENCE, evidence),

@@ -1,7 +1,8 @@
 """The reference: a page a module with its public names, and a page a package that lists them.
 
 A name is public when a package names it in its ``__all__``, or a module of `algos` or `experiments` does, where much is
-imported from the module itself; and every function of the ledger is. It is shown by its shortest path, the one to import.
+imported from the module itself; and every function of the ledger is. It is shown by its shortest path, the one to
+import.
 """
 
 from __future__ import annotations
@@ -150,8 +151,8 @@ def _page(path: str, *, folder: bool = False) -> str:
 
 def _start() -> str:
     rows = "\n".join(
-        f"| [`{package.path}`]({_page(package.path, folder=True).removeprefix('reference/')}) | {_cell(package.summary)} | "
-        f"{sum(map(len, package.modules.values())) or ''} |"
+        f"| [`{package.path}`]({_page(package.path, folder=True).removeprefix('reference/')}) | "
+        f"{_cell(package.summary)} | {sum(map(len, package.modules.values())) or ''} |"
         for package in packages()
     )
     return (
@@ -171,7 +172,8 @@ def _package_page(package: Package) -> str:
 
 
 def _module_page(module: str, listed: list[Entry]) -> str:
-    about = f"::: {module}\n    options:\n      members: false\n      show_root_heading: false\n      show_root_toc_entry: false\n"
+    hidden = ("members", "show_root_heading", "show_root_toc_entry")  # the module's docstring alone
+    about = "\n".join((f"::: {module}", "    options:", *(f"      {option}: false" for option in hidden), ""))
     names = "\n".join(f"::: {entry.path}\n" for entry in listed)
     return f"# {module}\n\n{about}\n{names}"
 

@@ -9,7 +9,15 @@ from experiments import registry
 from website import commands, figures, gallery, links, mathematics, names, reference
 from website import ledger as ledger_page
 
-SESSION = "```python\n>>> from experiments.plots import new_axes\n>>> axes = new_axes('x', 'y')\n>>> 1 + 1\n{answer}\n\n```\n\n"
+SESSION = """```python
+>>> from experiments.plots import new_axes
+>>> axes = new_axes("x", "y")
+>>> 1 + 1
+{answer}
+
+```
+
+"""
 
 
 @pytest.fixture
