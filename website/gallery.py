@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 
 from experiments import registry
@@ -21,6 +20,7 @@ from experiments.provenance import source_digest
 from experiments.report import Findings, findings
 from experiments.runner import run_experiments
 from experiments.store import Store
+from website import names
 from website.figures import CACHE
 
 __all__ = ["files", "run_all"]
@@ -79,6 +79,12 @@ def _address(experiment: str, figure: str) -> str:
     return f"gallery/{experiment}-{figure}.svg"
 
 
+def _picture(experiment: str, figure: str) -> str:
+    """A figure that can be opened at its own size."""
+    address = _address(experiment, figure)
+    return f"[![{experiment}: {figure}]({address}){{ loading=lazy }}]({address})"
+
+
 def _start(missing: list[str]) -> str:
     count = len(registry.experiment_names())
     text = (
@@ -103,8 +109,8 @@ def _section(found: Findings, store: Store) -> str:
     commands = "\n".join(f"$ {command}" for command in found.commands)
     shown = (
         '<figure markdown="span">\n'
-        f"![{experiment.name}: {figure.name}]({_address(experiment.name, figure.name)}){{ loading=lazy }}\n"
-        f"<figcaption>{_text(figure.caption)}</figcaption>\n</figure>\n\n```console\n{commands}\n```\n"
+        f"{_picture(experiment.name, figure.name)}\n"
+        f"<figcaption>{names.code_spans(figure.caption)}</figcaption>\n</figure>\n\n```console\n{commands}\n```\n"
         for figure in found.figures
     )
     return "\n".join([about, *shown])
@@ -117,12 +123,6 @@ def _missing(name: str) -> str:
         "Not run for these pages: it takes minutes.\n\n"
         f"```console\n$ regretlab run {name} --scale quick --seed 0 --out DIR\n$ regretlab report DIR\n```\n"
     )
-
-
-def _text(caption: str) -> str:
-    """A caption as HTML: code stays code."""
-    parts = caption.split("`")
-    return "".join(f"<code>{escape(part)}</code>" if place % 2 else escape(part) for place, part in enumerate(parts))
 
 
 if __name__ == "__main__":

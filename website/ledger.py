@@ -10,7 +10,7 @@ from pathlib import Path
 
 from algos.guarantees import Guarantee, ledger
 from experiments import registry
-from website import reference
+from website import names, reference
 
 __all__ = ["page"]
 
@@ -77,7 +77,7 @@ def _family(entry: Guarantee) -> str:
 
 def _entry(entry: Guarantee) -> str:
     path = _paths().get(f"{entry.function.__module__}.{entry.name}", entry.name)
-    statement = escape(entry.statement.replace("<=", "≤").replace(">=", "≥"))
+    statement = names.code_spans(entry.statement.replace("<=", "≤").replace(">=", "≥"))
     tests = ", ".join(f"<code>{escape(test)}</code>" for test in _tests().get(entry.name, []))
     return (
         f'<div class="entry"><dt><code>{path}</code> <span class="tag {entry.kind}">{entry.kind}</span> '

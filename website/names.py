@@ -10,11 +10,17 @@ from collections import Counter
 
 from website import reference
 
-__all__ = ["linked"]
+__all__ = ["code_spans", "linked"]
 
 _TOKEN = re.compile(r"(<[^>]*>)")
 _CALL = re.compile(r"^([A-Za-z_][\w.]*)(\(.*\))?$", re.DOTALL)
 _NEVER_INSIDE = {"a", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "autoref"}
+
+
+def code_spans(text: str) -> str:
+    """A text as HTML: what stands in backticks is code, and nothing is markup."""
+    parts = html.escape(text, quote=False).split("`")
+    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
 
 
 def linked(page: str, url: str) -> str:
@@ -30,9 +36,7 @@ def linked(page: str, url: str) -> str:
             depth[name] += (-1 if part.startswith("</") else 1) if name in _NEVER_INSIDE else 0
             result.append(part)
             continue
-        in_code = (
-            place >= 1 and parts[place - 1] == "<code>" and place + 1 < len(parts) and parts[place + 1] == "</code>"
-        )
+        in_code = parts[max(place - 1, 0) : place + 2 : 2] == ["<code>", "</code>"]
         address = None
         if in_code:
             part = re.sub(r"_(?=\w)", "_<wbr>", part)  # where a long name may break
