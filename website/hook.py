@@ -43,8 +43,9 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Colour sessions as sessions."""
-    return re.sub(r"^```python\n(?=>>> )", "```pycon\n", markdown, flags=re.MULTILINE)
+    """Colour sessions as sessions, and let figures be opened at their own size."""
+    markdown = re.sub(r"^```python\n(?=>>> )", "```pycon\n", markdown, flags=re.MULTILINE)
+    return re.sub(r"^(!\[[^\]]*\]\((figures/[\w-]+\.svg)\))", r"[\1](\2)", markdown, flags=re.MULTILINE)
 
 
 def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
