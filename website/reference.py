@@ -1,8 +1,7 @@
 """The reference: a page a module with its public names, and a page a package that lists them.
 
 A name is public when a package names it in its ``__all__``, or a module of `algos` or `experiments` does, where much is
-imported from the module itself; and every function of the ledger is. It is shown by its shortest path, the one to
-import.
+imported from the module itself. It is shown by its shortest path, the one to import.
 """
 
 from __future__ import annotations
@@ -14,9 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import griffe
-
-from algos.guarantees import ledger
-from experiments import registry
 
 __all__ = ["Entry", "Package", "entries", "navigation", "packages", "pages"]
 
@@ -59,7 +55,6 @@ def packages() -> tuple[Package, ...]:
     loader = griffe.GriffeLoader(search_paths=["."])
     for root in _ROOTS:
         loader.load(root)
-    registry.load_all()
     found: dict[str, griffe.Object] = {}  # by the path of the definition
     shown: dict[str, str] = {}
     folders = [folder for root in _ROOTS for folder in _folders(loader.modules_collection[root])]
@@ -71,9 +66,6 @@ def packages() -> tuple[Package, ...]:
             for name in map(str, module.exports or []):
                 if name in module.members:  # numbers that are named several at a time are not, and have no docstring
                     _show(module[name], f"{module.path}.{name}", found, shown)
-    for entry in ledger():
-        path = f"{entry.function.__module__}.{entry.name}"
-        _show(loader.modules_collection[path], path, found, shown)
     result = {folder.path: Package(folder.path, _summary(folder)) for folder in folders}
     for defined, value in sorted(found.items()):
         module = defined.rpartition(".")[0]
