@@ -2,7 +2,7 @@
 
 Experiments take minutes, so the figures come from stored runs: ``python -m website.gallery`` (``make gallery``) runs
 every experiment at quick scale into ``.docs-cache/runs``, resuming where it was stopped. A build without them runs the
-experiments that take seconds itself, and says which are missing. A run of an older source is shown as what it is.
+short ones itself, and says which are missing. A run of an older source is shown as what it is.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from website.figures import CACHE
 __all__ = ["files", "run_all"]
 
 RUNS = CACHE / "runs"
-SECONDS: tuple[str, ...] = ()
-"""The experiments that a build runs by itself when there is no stored run."""
+SHORT = ("parl_policy_alignment",)
+"""The experiments that a build runs by itself when there is no stored run: those of a minute or less."""
 
 
 def files() -> Iterator[tuple[str, str | bytes]]:
@@ -35,7 +35,8 @@ def files() -> Iterator[tuple[str, str | bytes]]:
     parts, missing = [], []
     for name in registry.experiment_names():
         store = _stored(name)
-        if store is None and name in SECONDS:
+        if store is None and name in SHORT:
+            _forget_older(RUNS / name)
             store = run_experiments([registry.experiment(name)], RUNS / name)
         if store is None:
             missing.append(name)
@@ -51,12 +52,17 @@ def run_all() -> None:
     """Run every experiment at quick scale, each into a folder of its own; results of an older source are deleted."""
     for name in registry.experiment_names():
         folder, begun = RUNS / name, time.monotonic()
-        if _source(folder) not in (None, source_digest()):
-            shutil.rmtree(folder)
+        _forget_older(folder)
         command = [sys.executable, "-m", "experiments.commands", "run", name, "--scale", "quick", "--out", str(folder)]
         # A process for each: what one experiment has compiled does not burden the next.
         code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
         print(f"{name}: {'done' if code == 0 else f'exit code {code}'} in {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def _forget_older(folder: Path) -> None:
+    """Delete a run of another source: its cells would not mix with new ones."""
+    if _source(folder) not in (None, source_digest()):
+        shutil.rmtree(folder)
 
 
 def _source(folder: Path) -> str | None:

@@ -118,7 +118,7 @@ def test_every_command_is_described_with_its_defaults():
 
 def test_the_gallery_says_what_was_not_run(tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "RUNS", tmp_path)
-    monkeypatch.setattr(gallery, "SECONDS", ())
+    monkeypatch.setattr(gallery, "SHORT", ())
     ((address, page),) = gallery.files()
     assert address == "gallery.md"
     assert f"0 of {len(registry.experiment_names())} experiments" in page
