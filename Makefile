@@ -1,13 +1,14 @@
-# `make demo` and `make test` need Python 3.11 or newer and nothing else: they build .venv first.
+# Every target needs Python 3.11 or newer and nothing else: it builds .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Build dependencies (hatchling) are pinned as well; pip reads one variable or the other, depending on its age.
-PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m pip install \
+PIP_PINS := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
+PIP := $(PIP_PINS) $(BIN)/python -m pip install \
 	--quiet --disable-pip-version-check
 PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-$(if $(CI),ci,default)} $(BIN)/python -m pytest -n 2 --dist loadscope
 
-.PHONY: demo test quick extended chaos lint mutate clean benchmarks
+.PHONY: demo test quick extended chaos lint mutate clean benchmarks docs gallery screenshots package
 
 demo: $(VENV)/.run
 	rm -rf demo-report
@@ -39,8 +40,24 @@ mutate: $(VENV)/.dev
 	$(PIP) -c constraints.txt -e '.[mutation]'
 	$(BIN)/python -m tests.mutation
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	@echo "documentation: site/index.html"
+
+screenshots: docs
+	$(BIN)/python -m website.screenshots
+
+gallery: $(VENV)/.docs
+	$(BIN)/python -m website.gallery
+
+DIST ?= dist
+package: $(VENV)/.package
+	rm -rf $(DIST)
+	$(PIP_PINS) $(BIN)/python -m build --outdir $(DIST)
+	$(BIN)/python -m twine check --strict $(DIST)/*
+
 clean:
-	rm -rf $(VENV) demo-report build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-report build dist site site-screenshots .docs-cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.python: Makefile
@@ -55,4 +72,12 @@ $(VENV)/.run: $(VENV)/.python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.run
 	$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.run
+	$(PIP) -c constraints.txt -e '.[docs]'
+	@touch $@
+
+$(VENV)/.package: $(VENV)/.run
+	$(PIP) -c constraints.txt -e '.[package]'
 	@touch $@

@@ -43,7 +43,7 @@ class Replications:
     metrics : mapping of str to float64 array, shape (R, C)
         Each metric of each replication at each checkpoint.
     outcomes : mapping of str to array, shape (R, ...)
-        Each outcome of each replication.
+        Each outcome of each replication, but for those whose shape is not the same in all of them.
     seed : int
         The seed they were run with.
     simulator : any
@@ -209,16 +209,30 @@ class Replications:
         metric: str | None = None,
         *,
         axes: Axes | None = None,
+        label: str | None = None,
         level: float = 0.95,
         method: IntervalMethod = "normal",
     ) -> Axes:
-        """Draw the mean of a metric with its band; the first metric when none is named. Returns the axes."""
+        """Draw the mean of a metric with its band; the first metric when none is named. Returns the axes.
+
+        Parameters
+        ----------
+        metric : str, optional
+            Name of the metric.
+        axes : Axes, optional
+            Where to draw; new ones when omitted.
+        label : str, optional
+            What the legend calls the algorithm; the name and fields of its description when omitted.
+        level, method
+            Of the band, see `band`.
+        """
         from experiments.plots import draw_band, new_axes
 
         name = metric if metric is not None else next(iter(self.metrics))
         target = axes if axes is not None else new_axes("rounds", name)
+        called = self.label if label is None else label
         low, high = self.band(name, level=level, method=method)
-        draw_band(target, self.rounds, self.mean(name), low, high, label=f"{self.label} ({level:.0%} {method} band)")
+        draw_band(target, self.rounds, self.mean(name), low, high, label=f"{called} ({level:.0%} {method} band)")
         target.legend()
         return target
 
@@ -278,7 +292,9 @@ def replicate(
     else:
         rounds, kept = np.array([horizon]), slice(-1, None)
     metrics = {name: np.stack([t.metrics[name][kept] for t in trajectories]) for name in first.metrics}
-    outcomes = {name: np.stack([np.asarray(t.outcome[name]) for t in trajectories]) for name in first.outcome}
+    ended = {name: [np.asarray(t.outcome[name]) for t in trajectories] for name in first.outcome}
+    # A log of phases is as long as there were phases: such outcomes are of a run, and no array of all.
+    outcomes = {name: np.stack(each) for name, each in ended.items() if len({one.shape for one in each}) == 1}
     return Replications(
         _label(algorithm), rounds, MappingProxyType(metrics), MappingProxyType(outcomes), seed, simulator
     )

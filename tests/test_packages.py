@@ -67,3 +67,22 @@ def test_a_cached_kernel_calls_only_kernels_of_its_own_file(package):
             if any("cache=True" in ast.unparse(decorator) for decorator in function.decorator_list):
                 calls = {ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)}
                 assert calls & imported <= {"hold"}, (path, function.name)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_function_says_its_types(package):
+    """Kernels are compiled for whatever they are given; everything else that a package offers is annotated."""
+    module, untyped = importlib.import_module(package), []
+    for name in module.__all__:
+        value = getattr(module, name)
+        if inspect.isclass(value):
+            functions = [member for key, member in vars(value).items() if not key.startswith("_")]
+        else:
+            functions = [value]
+        for function in (getattr(each, "__func__", each) for each in functions):
+            if inspect.isfunction(function) and function.__module__.startswith(package.split(".")[0]):
+                signature = inspect.signature(function)
+                given = [each.annotation for key, each in signature.parameters.items() if key not in ("self", "cls")]
+                if inspect.Signature.empty in (*given, signature.return_annotation):
+                    untyped.append(function.__qualname__)
+    assert untyped == []

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algos.arrays import FiniteVector
-from algos.contracts import description
+from algos.contracts import Trajectory, description
 from bandits import UCB1, CustomPolicy, FixedConfidenceElimination, ThompsonSampling
 from experiments import Replications, replicate
 from online.paging import LRU, RandomEviction
@@ -97,6 +97,25 @@ def test_the_plot_names_its_band_and_axes():
     axes = replicate(UCB1(), ARMS, 100, 5).plot()
     assert axes.get_legend().get_texts()[0].get_text() == "UCB1 (95% normal band)"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("rounds", "regret")
+
+
+def test_the_legend_calls_the_algorithm_what_it_is_told():
+    axes = replicate(UCB1(), ARMS, 100, 5).plot("regret", label="mine")
+    assert axes.get_legend().get_texts()[0].get_text() == "mine (95% normal band)"
+
+
+class Growing:
+    """Ends with a log whose length is another one in every run."""
+
+    def run(self, simulator, horizon, rng):
+        size = int(rng.integers(1, 1000))
+        return Trajectory(np.array([horizon]), {"regret": np.zeros(1)}, {"log": np.zeros(size), "size": size})
+
+
+def test_outcomes_of_different_shapes_are_left_out():
+    runs = replicate(Growing(), ARMS, 10, 5)
+    assert len(set(runs.outcomes["size"].tolist())) > 1
+    assert list(runs.outcomes) == ["size"]
 
 
 @pytest.mark.parametrize(
