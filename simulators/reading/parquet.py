@@ -59,7 +59,7 @@ def read_parquet(path: str | Path, wanted: Callable[[str], bool] = lambda name: 
             # one answers is a C++ exception that nobody catches.
             batches, left = [], most
             for batch in opened.iter_batches(_BATCH, columns=[field.name for field in chosen]):
-                left -= batch.nbytes
+                left -= sum(_own_bytes(pa, column) for column in batch.columns)
                 if left < 0:
                     raise _RefusedError(_too_large(most))
                 batches.append(batch)
@@ -82,6 +82,11 @@ class _RefusedError(Exception):
 
 def _too_large(most: int) -> str:
     return f"unpacks to more than {most} bytes; store it as CSV if that is meant"
+
+
+def _own_bytes(pa: Any, column: Any) -> int:
+    """Bytes of a column of a batch, without the dictionary, which its batches share."""
+    return int(column.indices.nbytes if pa.types.is_dictionary(column.type) else column.nbytes)
 
 
 def _corrupt(file: Path, error: BaseException) -> ValueError:

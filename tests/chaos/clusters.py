@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,6 @@ def killed_processes(folder: Path) -> Iterator[Outcome]:
         try:
             kill_one_after_the_other(environment, place, out, killing_driver=killing_driver)
             lost = difference(contents(out), local)
-        except AssertionError as error:
+        except (AssertionError, subprocess.TimeoutExpired) as error:
             lost = f"the run does not end: {error}"
         yield Outcome(kind, lost)

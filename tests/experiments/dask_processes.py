@@ -10,7 +10,9 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+_PATIENCE = 300.0  # seconds: a busy machine takes minutes to start five processes
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -32,7 +34,7 @@ class Cluster:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self.environment, self.folder = environment, folder
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[subprocess.Popen[Any]] = []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -55,6 +57,15 @@ class Cluster:
             "--local-directory", str(self.folder),
         )  # fmt: skip
 
+    def driver(self, out: Path) -> subprocess.Popen[str]:
+        """A run of the counting experiment on this cluster."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.experiments.counting", str(out), self.address],
+            env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.processes.append(process)
+        return process
+
     def __enter__(self) -> Cluster:
         return self
 
@@ -62,29 +73,24 @@ class Cluster:
         for process in self.processes:
             process.kill()
         for process in self.processes:
-            process.wait()
-
-
-def driver(environment: dict[str, str], out: Path, address: str) -> subprocess.Popen[str]:
-    """A run of the counting experiment on a cluster."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.experiments.counting", str(out), address],
-        env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+            process.communicate()
 
 
 def until(cells: int, out: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until a driver has stored so many cells."""
-    deadline = time.monotonic() + 120
-    while sum(1 for _ in out.rglob("*.parquet")) < cells:
+    """Wait until a driver has stored so many cells, as long as it goes on."""
+    held, since = 0, time.monotonic()
+    while held < cells:
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < deadline, "no progress"
+        assert time.monotonic() < since + _PATIENCE, f"no progress for {_PATIENCE} s, at {held} cells"
         time.sleep(0.01)
+        before, held = held, sum(1 for _ in out.rglob("*.parquet"))
+        if held > before:
+            since = time.monotonic()
 
 
 def finish(process: subprocess.Popen[str]) -> None:
     """Wait until a driver ends, as it should."""
-    told, failed = process.communicate(timeout=240)
+    told, failed = process.communicate(timeout=2 * _PATIENCE)
     assert process.returncode == 0, failed
     assert told.split() == ["started", "finished"]
 
@@ -94,7 +100,7 @@ def kill_one_after_the_other(environment: dict[str, str], folder: Path, out: Pat
     with Cluster(environment, folder) as cluster:
         scheduler = cluster.scheduler()
         first, _ = cluster.worker(), cluster.worker()
-        process = driver(environment, out, cluster.address)
+        process = cluster.driver(out)
         until(10, out, process)
         first.send_signal(signal.SIGKILL)
         until(20, out, process)
@@ -106,5 +112,5 @@ def kill_one_after_the_other(environment: dict[str, str], folder: Path, out: Pat
             until(30, out, process)
             process.kill()
             process.communicate()
-            process = driver(environment, out, cluster.address)
+            process = cluster.driver(out)
         finish(process)
