@@ -50,14 +50,14 @@ def convex_order(rng: np.random.Generator) -> Comparison:
 
 @checks("glm_rate")
 def projected_order(rng: np.random.Generator) -> Comparison:
-    """Slope in the dimension, 20 to 320, of gradients of projected SpiderBoost, records of rank 5; up to 0.15."""
+    """Slope in the dimension, 20 to 320, of gradients of projected SpiderBoost, records of rank 5; up to 1/4."""
     dimensions = (20, 320)
     found = [_projected_gradients(d, rng) for d in dimensions]
     # The rate is of the rank: the same for all dimensions.
     rates = [glm_rate(RECORDS, RANK, LARGE, population=False) for _ in dimensions]
     factor = dimensions[1] / dimensions[0]
     slope = math.log(rates[1] / rates[0]) / math.log(factor)
-    return Comparison("<=", slope_between(found[0], found[1], factor), slope + 0.15, found[0].size + found[1].size)
+    return Comparison("<=", slope_between(found[0], found[1], factor), slope + 0.25, found[0].size + found[1].size)
 
 
 @checks("regularized_minimizer_bound")
@@ -93,7 +93,7 @@ def _population_gradients(n_records: int, rng: np.random.Generator) -> np.ndarra
 def _projected_gradients(dimension: int, rng: np.random.Generator) -> np.ndarray:
     """Root mean squares over the iterates, each of them with records of its own."""
     norms = []
-    for _ in range(25):
+    for _ in range(40):
         problem = low_rank_regression(RECORDS, dimension, RANK, rng)
         low = problem.projected(np.zeros((LOW, dimension)))  # for its constants
         horizon, phase = spider_schedule(low, LARGE, DELTA)
