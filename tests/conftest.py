@@ -6,6 +6,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+collect_ignore = ["mutation.py"]  # a command; its imports are those of the extra ``mutation``
+
 quiet = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=quiet)
 settings.register_profile(
