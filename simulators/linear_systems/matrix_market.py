@@ -116,7 +116,7 @@ def _check_shape(file: Path, line: int, sizes: list[int], rows: int | None) -> N
     n, m = sizes[:2]
     if rows is not None:
         if (n, m) not in ((rows, 1), (1, rows)):
-            raise ValueError(f"{file}: line {line}: has {n} x {m} entries, the matrix {rows} rows")
+            raise ValueError(f"{file}: line {line}: has {n * m} entries ({n} x {m}), the matrix {rows} rows")
         return
     if n != m or n == 0:
         raise ValueError(f"{file}: line {line}: A: must be square with at least one row, got shape ({n}, {m})")

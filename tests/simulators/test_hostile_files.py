@@ -229,7 +229,7 @@ def test_devices_and_folders_are_refused(tmp_path, name):
 def test_vectors_are_as_long_as_their_matrix(tmp_path):
     (tmp_path / "A.mtx").write_bytes(MATRIX)
     (tmp_path / "A_b.mtx").write_text("%%MatrixMarket matrix coordinate real general\n2000000000 1 1\n1 1 1.0\n")
-    with pytest.raises(ValueError, match=r"A_b.mtx: line 2: has 2000000000 x 1 entries, the matrix 2 rows"):
+    with pytest.raises(ValueError, match=r"A_b.mtx: line 2: has 2000000000 entries .* the matrix 2 rows"):
         MatrixMarketFolder(tmp_path)
 
 
