@@ -367,7 +367,7 @@ def test_a_folder_of_matrix_market_files(tmp_path):
         ("step0.mtx", "nonsense", "step0.mtx"),
         ("step0.mtx", "%%MatrixMarket matrix coordinate real general\n2 3 1\n1 1 3\n", "step0.mtx.*square"),
         ("step0.mtx", "%%MatrixMarket matrix coordinate complex general\n1 1 1\n1 1 3 1\n", "complex"),
-        ("step1_b.mtx", "%%MatrixMarket matrix array real general\n2 1\n1\n2\n", "line 2: has 2 x 1 entries"),
+        ("step1_b.mtx", "%%MatrixMarket matrix array real general\n2 1\n1\n2\n", "step1_b.mtx: line 2: has 2 entries"),
         ("contexts.csv", "name,context\n", "line 1"),
         ("contexts.csv", "system,context\nstep9,1\n", "line 2, column 1"),
         ("contexts.csv", "system,context\nstep0,one\n", "line 2, column 2: 'one'"),
